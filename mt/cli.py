@@ -1,0 +1,153 @@
+"""The command line: a command parses, calls one function below, prints. Heavy imports stay inside the commands.
+
+Exit codes: 0 success, 2 a user's mistake (one message, no traceback), 130 a run that was asked to stop.
+"""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from mt.errors import Interrupted, MtError
+
+app = typer.Typer(
+    name="mt",
+    help="Train, understand, measure and use encoder–decoder translation models from your own sentence pairs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[
+    str, typer.Option("--config", "-c", help="A YAML file, or a name in configs/ or among the shipped ones (demo, base, …).")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a setting: section.key=value. Repeatable.", metavar="KEY=VALUE")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", help="A run, its name, or a checkpoint. Default: $MT_MODEL or the latest finished run.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+BeamOption = Annotated[int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)]
+
+
+def _version(asked: bool) -> None:
+    """Print the version and leave."""
+    if asked:
+        from mt import __version__
+
+        print(f"mt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def train(
+    config: ConfigOption,
+    overrides: SetOption = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew; an existing run of that name is kept beside.")] = False,
+) -> None:
+    """Train a model, or go on with an unfinished run of that name exactly where it stopped."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    from mt.config_file import load_config
+    from mt.training.trainer import train as train_config
+
+    train_config(load_config(config, overrides or ()), restart)
+
+
+@app.command()
+def tokenizer(
+    config: ConfigOption,
+    overrides: SetOption = None,
+    output: Annotated[Path | None, typer.Option("--output", help="A folder to write the SentencePiece models into.")] = None,
+) -> None:
+    """Train the tokenizer of a configuration (mt train does it by itself), or show the cached one."""
+    from mt.commands import make_tokenizer
+
+    make_tokenizer(config, overrides or (), output)
+
+
+@app.command()
+def translate(
+    sentences: Annotated[list[str] | None, typer.Argument(help="Sentences to translate.", show_default=False)] = None,
+    model: ModelOption = None,
+    input: Annotated[Path | None, typer.Option("--input", "-i", help="A text file, one sentence a line ('-': standard input).")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write, line for line. Default: standard output.")] = None,
+    beam: BeamOption = None,
+    method: Annotated[str | None, typer.Option("--method", help="beam, greedy or sampling.")] = None,
+    nbest: Annotated[int | None, typer.Option("--nbest", help="Show the N best translations of each line.", min=1)] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation.")] = False,
+    length_penalty: Annotated[float | None, typer.Option("--length-penalty", help="GNMT's alpha; 0 turns it off.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Sampling: below 1 is bolder, above 1 wilder.")] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Sampling: only the K most probable tokens; 0 is all.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Sampling: only the fewest tokens that reach this probability.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Sampling: the same seed gives the same translations.")] = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Translate arguments, a file or standard input, line for line; an empty line stays an empty line."""
+    from mt.commands import TranslateRequest, translate_lines
+
+    if beam == 1 and method is None and not nbest:
+        method = "greedy"
+    chosen = {
+        "method": method, "beam_size": beam, "nbest": nbest, "length_penalty": length_penalty,
+        "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
+    }  # fmt: skip
+    changes = {key: value for key, value in chosen.items() if value is not None}
+    translate_lines(TranslateRequest(sentences or [], model, input, output, changes, scores, device))
+
+
+@app.command("eval")
+def evaluate(
+    model: ModelOption = None,
+    split: Annotated[str, typer.Option("--split", help="train, valid or test: the pairs the run's configuration names.")] = "test",
+    source: Annotated[Path | None, typer.Option("--source", help="Instead of a split: a text file to translate.")] = None,
+    reference: Annotated[Path | None, typer.Option("--reference", help="Its reference translations, line for line.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the translations here, line for line.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores here.")] = None,
+    beam: BeamOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Translate a split or a file and score it: sacreBLEU's BLEU, chrF and TER with their signatures."""
+    from mt.commands import EvalRequest, evaluate_model
+
+    changes = {} if beam is None else {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}
+    evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """SIGTERM before and after the steps of a training is a Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The console script: run a command, turn a user's mistake into one message and exit code 2."""
+    logger = logging.getLogger("mt")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        app()
+    except MtError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        print("stopped; nothing that was finished is lost, and the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; that is its right
+        sys.exit(141)

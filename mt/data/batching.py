@@ -1,0 +1,98 @@
+"""Which pairs stand together in a batch: a pure plan, and the padded tensors made from it.
+
+A plan is a function of lengths, budget, seed and epoch, so the data position of a run is two integers (epoch, batch) and a
+resumed run sees exactly what an uninterrupted one would have seen. Nothing here reads files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import torch
+from torch import Tensor
+
+from mt.data.special_ids import PAD
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Token ids of all pairs, both sides ending with EOS."""
+
+    sources: Sequence[numpy.ndarray]
+    """One int32 array a pair."""
+    targets: Sequence[numpy.ndarray]
+    """One int32 array a pair."""
+    weights: numpy.ndarray
+    """How often a pair is seen in an epoch, on average; float64."""
+
+    def lengths_N2(self) -> numpy.ndarray:  # noqa: N802 - the name carries the shape
+        """Source and target length of each of the N pairs, in tokens."""
+        lengths = [(len(source), len(target)) for source, target in zip(self.sources, self.targets, strict=True)]
+        return numpy.array(lengths, dtype=numpy.int64).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One padded batch."""
+
+    source_BS: Tensor
+    target_BT: Tensor
+    num_target_tokens: int
+    """Target tokens without padding, the end token included: what the loss is divided by."""
+    padding: float
+    """The share of source and target positions that are padding, 0 to 1."""
+
+
+def epoch_pairs(weights: numpy.ndarray, seed: int, epoch: int) -> numpy.ndarray:
+    """The pairs of one epoch: a pair of weight 2 stands twice, one of weight 0.5 in every second epoch on average."""
+    generator = numpy.random.default_rng([seed, epoch, 0])
+    copies = numpy.floor(weights + generator.random(len(weights))).astype(numpy.int64)
+    return numpy.repeat(numpy.arange(len(weights)), copies)
+
+
+def plan_batches(
+    lengths_N2: numpy.ndarray, max_tokens: int, seed: int, epoch: int, weights: numpy.ndarray | None = None
+) -> list[numpy.ndarray]:
+    """The batches of one epoch, each an array of pair indices, in a shuffled order.
+
+    Pairs of like target length, and among them of like source length, stand together. A batch holds at most max_tokens
+    positions, padding included, on its larger side; a single pair longer than that is a batch of its own. Ties are broken at random, anew in each epoch.
+    """
+    if weights is None:
+        weights = numpy.ones(len(lengths_N2))
+    chosen = epoch_pairs(weights, seed, epoch)
+    generator = numpy.random.default_rng([seed, epoch, 1])
+    generator.shuffle(chosen)
+    source_length, target_length = lengths_N2[chosen, 0], lengths_N2[chosen, 1]
+    # Source order runs up and down in turn, so that neighbours stay alike where the target length changes.
+    serpentine = numpy.where(target_length % 2 == 0, source_length, -source_length)
+    chosen = chosen[numpy.lexsort((serpentine, target_length))]
+    batches, first, longest = [], 0, 0
+    larger = lengths_N2[chosen].max(axis=1) if len(chosen) else numpy.empty(0, dtype=numpy.int64)
+    for position, length in enumerate(larger.tolist()):
+        longest = max(longest, length)
+        if position > first and longest * (position - first + 1) > max_tokens:
+            batches.append(chosen[first:position])
+            first, longest = position, length
+    if first < len(chosen):
+        batches.append(chosen[first:])
+    generator.shuffle(batches)
+    return batches
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
+    """The sequences as one tensor (B, longest), filled with PAD on the right."""
+    longest = max(len(sequence) for sequence in sequences)
+    padded = numpy.full((len(sequences), longest), PAD, dtype=numpy.int64)
+    for row, sequence in enumerate(sequences):
+        padded[row, : len(sequence)] = sequence
+    return torch.from_numpy(padded)
+
+
+def make_batch(pairs: EncodedPairs, indices: Sequence[int]) -> Batch:
+    """The padded tensors of the given pairs."""
+    source_BS = pad([pairs.sources[index] for index in indices])
+    target_BT = pad([pairs.targets[index] for index in indices])
+    target_tokens = int((target_BT != PAD).sum())
+    real = target_tokens + int((source_BS != PAD).sum())
+    return Batch(source_BS, target_BT, target_tokens, 1.0 - real / (source_BS.numel() + target_BT.numel()))

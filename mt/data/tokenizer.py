@@ -1,0 +1,236 @@
+"""Text to token ids and back: SentencePiece vocabularies, trained on first use and cached by the hash of their inputs.
+
+A tokenizer is one vocabulary for both sides or one for each. It belongs to a model: its hash stands in the weights' metadata.
+Normalisation to NFC happens when a corpus is read (mt/data/corpus.py); SentencePiece itself changes nothing but runs of spaces.
+"""
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import sentencepiece
+
+from mt.config import TokenizerConfig
+from mt.data.special_ids import BOS, EOS, PAD, SPECIAL_IDS, UNK
+from mt.errors import TokenizerError
+from mt.files import write_atomically
+
+_TRAINER_THREADS = 4  # fixed, because SentencePiece sums in thread order: the model must not depend on the machine
+_SHARED_FILE, _SOURCE_FILE, _TARGET_FILE = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """One SentencePiece model."""
+
+    model_bytes: bytes
+    """The serialised model, as SentencePiece writes it."""
+    processor: sentencepiece.SentencePieceProcessor
+    """The same, loaded."""
+
+    @classmethod
+    def from_bytes(cls, model_bytes: bytes, origin: str) -> "Vocabulary":
+        """Load a serialised model. TokenizerError when it is not one, or when its special ids are not ours."""
+        processor = sentencepiece.SentencePieceProcessor()
+        try:
+            processor.LoadFromSerializedProto(model_bytes)
+        except RuntimeError as error:
+            raise TokenizerError(f"{origin}: this is not a SentencePiece model, or it is damaged ({error})") from error
+        ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if ids != SPECIAL_IDS:
+            raise TokenizerError(
+                f"{origin}: its special ids (pad, unk, bos, eos) are {ids}, but mt uses {SPECIAL_IDS}; "
+                "train a tokenizer with 'mt tokenizer'"
+            )
+        return cls(model_bytes, processor)
+
+    def __len__(self) -> int:
+        """The number of pieces, the special ones included."""
+        return self.processor.get_piece_size()
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Both sides' vocabularies; the same object twice when they are shared."""
+
+    source: Vocabulary
+    target: Vocabulary
+
+    @property
+    def shared(self) -> bool:
+        """Whether both sides have one vocabulary."""
+        return self.source is self.target
+
+    def fingerprint(self) -> str:
+        """A sha256 of the vocabularies, in hexadecimal: what the weights' metadata names."""
+        digest = hashlib.sha256(self.source.model_bytes)
+        if not self.shared:
+            digest.update(self.target.model_bytes)
+        return digest.hexdigest()
+
+    def encode_source(self, lines: Sequence[str]) -> list[list[int]]:
+        """Token ids of source sentences, EOS at the end. A line without text is EOS alone."""
+        return self.source.processor.encode(list(lines), add_eos=True, num_threads=1)
+
+    def encode_target(self, lines: Sequence[str]) -> list[list[int]]:
+        """Token ids of target sentences, EOS at the end."""
+        return self.target.processor.encode(list(lines), add_eos=True, num_threads=1)
+
+    def sample(self, sources: Sequence[str], targets: Sequence[str], amount: float, seed: int) -> tuple[list, list]:
+        """Both sides segmented at random (subword regularisation, Kudo 2018; BPE-dropout, Provilkov et al. 2020).
+
+        amount: `tokenizer.sampling`. A function of the seed alone, so that an epoch can be made again on resume.
+        """
+        sentencepiece.set_random_generator_seed(seed)
+        options = {"add_eos": True, "enable_sampling": True, "alpha": amount, "nbest_size": -1, "num_threads": 1}
+        return (
+            self.source.processor.encode(list(sources), **options),
+            self.target.processor.encode(list(targets), **options),
+        )
+
+    def decode_target(self, ids: Sequence[int]) -> str:
+        """The text of target token ids without special ones. Bytes that are no UTF-8 become U+FFFD."""
+        kept = [int(token) for token in ids if token not in (PAD, BOS, EOS)]
+        return self.target.processor.decode(kept)
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabularies into a run directory: one file when shared, two otherwise."""
+        if self.shared:
+            write_atomically(directory / _SHARED_FILE, self.source.model_bytes)
+        else:
+            write_atomically(directory / _SOURCE_FILE, self.source.model_bytes)
+            write_atomically(directory / _TARGET_FILE, self.target.model_bytes)
+
+    @classmethod
+    def load(cls, directory: Path) -> "Tokenizer":
+        """Read the vocabularies of a run directory. TokenizerError when there are none."""
+        shared = directory / _SHARED_FILE
+        if shared.is_file():
+            vocabulary = Vocabulary.from_bytes(shared.read_bytes(), str(shared))
+            return cls(vocabulary, vocabulary)
+        sides = [directory / _SOURCE_FILE, directory / _TARGET_FILE]
+        missing = [path.name for path in sides if not path.is_file()]
+        if missing:
+            raise TokenizerError(f"{directory}: there is no tokenizer here (no {_SHARED_FILE}, no {missing[0]})")
+        return cls(*(Vocabulary.from_bytes(path.read_bytes(), str(path)) for path in sides))
+
+
+@dataclass(frozen=True)
+class TrainedTokenizer:
+    """What training a tokenizer gave."""
+
+    tokenizer: Tokenizer
+    notices: tuple[str, ...]
+    """What the user should know: a vocabulary that had to be smaller than asked."""
+    from_cache: bool
+
+
+def train_tokenizer(config: TokenizerConfig, sources: Sequence[str], targets: Sequence[str]) -> TrainedTokenizer:
+    """A tokenizer for these texts: from the cache when the same inputs were seen before, trained otherwise.
+
+    Lines beyond `tokenizer.max_sentences` (both sides together when shared) are left out evenly. TokenizerError when the
+    vocabulary is too small for the characters of the corpus.
+    """
+    sides = [("shared", [*sources, *targets])] if config.shared else [("source", sources), ("target", targets)]
+    trained = [_train_cached(config, lines, side) for side, lines in sides]
+    vocabularies = [vocabulary for vocabulary, _, _ in trained]
+    return TrainedTokenizer(
+        Tokenizer(vocabularies[0], vocabularies[-1]),
+        tuple(notice for _, notice, _ in trained if notice),
+        all(cached for _, _, cached in trained),
+    )
+
+
+def cache_directory() -> Path:
+    """Where trained tokenizers are kept: $MT_CACHE, or mt under $XDG_CACHE_HOME, or ~/.cache/mt."""
+    base = os.environ.get("MT_CACHE")
+    if base:
+        return Path(base) / "tokenizers"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mt" / "tokenizers"
+
+
+def _train_cached(config: TokenizerConfig, lines: Sequence[str], side: str) -> tuple[Vocabulary, str, bool]:
+    """One vocabulary, a notice (or nothing), and whether it came from the cache."""
+    lines = _thin_out(lines, config.max_sentences)
+    path = cache_directory() / f"{_inputs_hash(config, lines)}.model"
+    cached = path.is_file()
+    if cached:
+        model_bytes = path.read_bytes()
+    else:
+        model_bytes = _train_largest(config, lines, side)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, model_bytes)
+        except OSError:
+            pass  # a cache that cannot be written costs time, nothing else
+    vocabulary = Vocabulary.from_bytes(model_bytes, str(path))
+    notice = ""
+    if len(vocabulary) < config.vocab_size:
+        notice = (
+            f"tokenizer.vocab_size: {config.vocab_size} asked, but the {side} corpus ({len(lines)} lines) gives at most "
+            f"{len(vocabulary)} {config.model_type} pieces; using {len(vocabulary)}"
+        )
+    return vocabulary, notice, cached
+
+
+def _thin_out(lines: Sequence[str], most: int) -> list[str]:
+    """At most `most` lines, taken at even distances over the whole corpus."""
+    if len(lines) <= most:
+        return list(lines)
+    return [lines[index] for index in numpy.linspace(0, len(lines) - 1, most).astype(int)]
+
+
+def _inputs_hash(config: TokenizerConfig, lines: Iterable[str]) -> str:
+    """A hash of all that a vocabulary depends on: the text, the options, the library's version."""
+    options = (config.vocab_size, config.model_type, config.byte_fallback, config.character_coverage)
+    digest = hashlib.sha256(repr((1, sentencepiece.__version__, options)).encode())
+    for line in lines:
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()[:32]
+
+
+def _train_largest(config: TokenizerConfig, lines: Sequence[str], side: str) -> bytes:
+    """Train at the asked size, or at the largest that SentencePiece says the corpus can fill."""
+    size = config.vocab_size
+    while True:
+        try:
+            return _train_sentencepiece(config, lines, size)
+        except RuntimeError as error:
+            too_high = re.search(r"set it to a value <= (\d+)", str(error))
+            too_low = re.search(r"required_chars\. (\d+) vs (\d+)", str(error))
+            if too_high and int(too_high[1]) < size:
+                size = int(too_high[1])
+            elif too_low:
+                raise TokenizerError(
+                    f"tokenizer.vocab_size: {config.vocab_size} is too small for the {side} corpus: its characters"
+                    f"{', the bytes' if config.byte_fallback else ''} and the special tokens alone need {too_low[2]}; "
+                    f"set tokenizer.vocab_size to more than {too_low[2]}, or lower tokenizer.character_coverage"
+                ) from error
+            else:
+                raise TokenizerError(f"SentencePiece could not train the {side} vocabulary: {error}") from error
+
+
+def _train_sentencepiece(config: TokenizerConfig, lines: Sequence[str], size: int) -> bytes:
+    """One run of SentencePiece's trainer, in memory. RuntimeError from the library as it is."""
+    writer = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=writer,
+        vocab_size=size,
+        model_type=config.model_type,
+        character_coverage=config.character_coverage,
+        byte_fallback=config.byte_fallback,
+        normalization_rule_name="identity",
+        pad_id=PAD,
+        unk_id=UNK,
+        bos_id=BOS,
+        eos_id=EOS,
+        num_threads=_TRAINER_THREADS,
+        minloglevel=2,
+    )
+    return writer.getvalue()

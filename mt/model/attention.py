@@ -1,0 +1,111 @@
+"""Multi-head attention by hand: project, split heads, scaled dot product, mask, softmax, weighted sum, merge.
+
+Vaswani et al. 2017, section 3.2. Q asks, K is asked, V answers; in cross-attention Q comes from the decoder and K, V from the
+encoder. Masks are made here as functions and passed in from outside; no layer makes its own.
+
+Dimensions: B sentences, Q query positions, M memory positions, T target positions, D d_model, H heads, K width of a head (D = H·K).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from mt.data.special_ids import PAD
+from mt.model.dropout import Dropout
+from mt.model.positions import RotaryPositions
+
+_HIDDEN = -30000.0  # finite, representable in bf16 and fp16, and exp() of it is exactly zero
+
+
+def padding_mask(token_BM: Tensor) -> Tensor:
+    """mask_B11M: True where a memory position holds a token, False where it is padding."""
+    mask_B11M = (token_BM != PAD)[:, None, None, :]
+    return mask_B11M
+
+
+def causal_mask(length: int, device: torch.device) -> Tensor:
+    """mask_11TT: True where target position t (row) may see position t' (column), that is t' ≤ t."""
+    mask_11TT = torch.ones(length, length, dtype=torch.bool, device=device).tril()[None, None]
+    return mask_11TT
+
+
+def mask_bias(mask_B1QM: Tensor, dtype: torch.dtype) -> Tensor:
+    """The mask as numbers that are added to the scores: 0 where visible, hugely negative where hidden.
+
+    Made once per batch and shared by all layers: adding costs half of a masked_fill in each.
+    """
+    bias_B1QM = torch.zeros(mask_B1QM.shape, dtype=dtype, device=mask_B1QM.device)
+    return bias_B1QM.masked_fill_(~mask_B1QM, _HIDDEN)
+
+
+def split_heads(x_BQD: Tensor, num_heads: int) -> Tensor:
+    """(B, Q, D) → (B, H, Q, K): each head sees its own K of the D features."""
+    B, Q, D = x_BQD.shape
+    x_BHQK = x_BQD.view(B, Q, num_heads, D // num_heads).transpose(1, 2)
+    return x_BHQK
+
+
+def merge_heads(x_BHQK: Tensor) -> Tensor:
+    """(B, H, Q, K) → (B, Q, D): the heads side by side again."""
+    B, H, Q, K = x_BHQK.shape
+    x_BQD = x_BHQK.transpose(1, 2).reshape(B, Q, H * K)
+    return x_BQD
+
+
+def attend_with_weights(
+    q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias_B1QM: Tensor, dropout: Dropout
+) -> tuple[Tensor, Tensor]:
+    """softmax(Q Kᵀ / √K + bias) V, and the softmax's weights_BHQM: the explicit path."""
+    scores_BHQM = (q_BHQK / math.sqrt(q_BHQK.shape[-1])) @ k_BHMK.transpose(-2, -1)
+    weights_BHQM = torch.softmax(scores_BHQM + bias_B1QM, dim=-1)
+    context_BHQK = dropout(weights_BHQM) @ v_BHMK
+    return context_BHQK, weights_BHQM
+
+
+def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias_B1QM: Tensor, dropout: Dropout) -> Tensor:
+    """The same without the weights: the fast path. On a CPU the explicit product is 1.9 × SDPA for short sentences in bf16."""
+    if q_BHQK.device.type == "cpu":
+        context_BHQK, _ = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias_B1QM, dropout)
+        return context_BHQK
+    probability = dropout.probability if dropout.training else 0.0
+    return F.scaled_dot_product_attention(
+        q_BHQK, k_BHMK, v_BHMK, attn_mask=bias_B1QM.to(q_BHQK.dtype), dropout_p=probability
+    )
+
+
+class MultiHeadAttention(nn.Module):
+    """H heads that look from query positions into memory positions, each through its own slice of four D × D projections."""
+
+    def __init__(self, d_model: int, num_heads: int, dropout: float, rotary: bool = False):
+        super().__init__()
+        assert d_model % num_heads == 0
+        self.num_heads = num_heads
+        self.q_proj = nn.Linear(d_model, d_model)
+        self.k_proj = nn.Linear(d_model, d_model)
+        self.v_proj = nn.Linear(d_model, d_model)
+        self.out_proj = nn.Linear(d_model, d_model)
+        self.dropout = Dropout(dropout)
+        self.rotary = RotaryPositions(d_model // num_heads) if rotary else None
+
+    def queries(self, x_BQD: Tensor, first: int = 0) -> Tensor:
+        """q_BHQK of the asking positions; `first` is the position of the first of them (rotary only)."""
+        q_BHQK = split_heads(self.q_proj(x_BQD), self.num_heads)
+        return q_BHQK if self.rotary is None else self.rotary(q_BHQK, first)
+
+    def keys_values(self, memory_BMD: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+        """k_BHMK and v_BHMK of the asked positions: same tokens, two projections."""
+        k_BHMK = split_heads(self.k_proj(memory_BMD), self.num_heads)
+        v_BHMK = split_heads(self.v_proj(memory_BMD), self.num_heads)
+        return (k_BHMK if self.rotary is None else self.rotary(k_BHMK, first)), v_BHMK
+
+    def look(self, q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias_B1QM: Tensor) -> Tensor:
+        """The rest of attention once queries, keys and values are there: weighted sum, heads merged, output projection."""
+        context_BHQK = attend(q_BHQK, k_BHMK, v_BHMK, bias_B1QM, self.dropout)
+        return self.out_proj(merge_heads(context_BHQK))
+
+    def forward(self, x_BQD: Tensor, memory_BMD: Tensor, bias_B1QM: Tensor) -> Tensor:
+        """Positions x_BQD ask memory_BMD. Self-attention: both are the same tensor."""
+        k_BHMK, v_BHMK = self.keys_values(memory_BMD)
+        return self.look(self.queries(x_BQD), k_BHMK, v_BHMK, bias_B1QM)

@@ -1,0 +1,93 @@
+"""Where a token stands: fixed sinusoidal, learned and rotary positions.
+
+Sinusoidal and learned positions are added to the embeddings once; rotary positions turn queries and keys inside self-attention.
+Relative biases (ALiBi, Shaw) are not covered. Legend in mt/model/interface.py.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def sinusoidal_table(length: int, d_model: int) -> Tensor:
+    """The paper's table (Vaswani et al. 2017, section 3.5): table_TD[t, 2i] = sin(t / 10000^(2i/D)), table_TD[t, 2i+1] = cos(same).
+
+    d_model must be even. Computed in float64 and rounded once, so that long positions keep their phase.
+    """
+    assert d_model % 2 == 0
+    position_T1 = torch.arange(length, dtype=torch.float64).unsqueeze(1)
+    rate_D = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10000.0) / d_model))
+    table_TD = torch.empty(length, d_model, dtype=torch.float64)
+    table_TD[:, 0::2] = torch.sin(position_T1 * rate_D)
+    table_TD[:, 1::2] = torch.cos(position_T1 * rate_D)
+    return table_TD.float()
+
+
+class SinusoidalPositions(nn.Module):
+    """Adds the fixed sinusoidal table; it grows when a longer sentence comes, so no length is too long."""
+
+    def __init__(self, d_model: int, initial_length: int = 512):
+        super().__init__()
+        self.register_buffer("table_TD", sinusoidal_table(initial_length, d_model), persistent=False)
+
+    def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
+        """x_BTD plus the positions first, first + 1, …"""
+        needed = first + x_BTD.shape[1]
+        if needed > self.table_TD.shape[0]:
+            self.table_TD = sinusoidal_table(2 * needed, x_BTD.shape[2]).to(x_BTD.device)
+        return x_BTD + self.table_TD[first:needed].to(x_BTD.dtype)
+
+
+class LearnedPositions(nn.Module):
+    """Adds one learned vector per position, up to max_positions; positions beyond share the last vector."""
+
+    def __init__(self, d_model: int, max_positions: int):
+        super().__init__()
+        self.embedding = nn.Embedding(max_positions, d_model)
+
+    def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
+        """x_BTD plus the vectors of the positions first, first + 1, …"""
+        position_T = torch.arange(first, first + x_BTD.shape[1], device=x_BTD.device)
+        return x_BTD + self.embedding(position_T.clamp(max=self.embedding.num_embeddings - 1))
+
+
+class NoAddedPositions(nn.Module):
+    """Adds nothing: for rotary positions, which act inside attention."""
+
+    def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
+        """x_BTD itself."""
+        return x_BTD
+
+
+class RotaryPositions(nn.Module):
+    """Turns each pair of features (i, i + K/2) of a head by the angle t / 10000^(2i/K) (Su et al. 2021, section 3.2.2).
+
+    The dot product of a turned query and a turned key depends on their distance only. Holds no parameters.
+    """
+
+    def __init__(self, head_width: int):
+        super().__init__()
+        assert head_width % 2 == 0
+        rate_K = torch.exp(torch.arange(0, head_width, 2, dtype=torch.float64) * (-math.log(10000.0) / head_width))
+        self.register_buffer("rate_K", rate_K.float(), persistent=False)
+
+    def forward(self, x_BHTK: Tensor, first: int = 0) -> Tensor:
+        """x_BHTK turned, for the positions first, first + 1, …"""
+        position_T = torch.arange(first, first + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
+        angle_TK = torch.outer(position_T, self.rate_K)
+        cos_TK, sin_TK = angle_TK.cos().to(x_BHTK.dtype), angle_TK.sin().to(x_BHTK.dtype)
+        left_BHTK, right_BHTK = x_BHTK.chunk(2, dim=-1)
+        return torch.cat(
+            [left_BHTK * cos_TK - right_BHTK * sin_TK, right_BHTK * cos_TK + left_BHTK * sin_TK], dim=-1
+        )
+
+
+def build_positions(kind: str, d_model: int, max_positions: int) -> nn.Module:
+    """The module that is applied to the embeddings for `model.positions`."""
+    if kind == "sinusoidal":
+        return SinusoidalPositions(d_model)
+    if kind == "learned":
+        return LearnedPositions(d_model, max_positions)
+    assert kind == "rotary"
+    return NoAddedPositions()

@@ -1,0 +1,279 @@
+"""The encoder–decoder Transformer (Vaswani et al. 2017), in the paper's words and order.
+
+Encoder and decoder are stacks of equal layers that keep the shape (B, S, D). Post-norm is the paper's; pre-norm (Xiong et al. 2020)
+adds one final norm to each stack. The incremental decoder state with its key/value cache is at the end. Loss and search are
+elsewhere. Legend in mt/model/interface.py.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from mt.config import ModelConfig
+from mt.data.special_ids import PAD
+from mt.model.attention import MultiHeadAttention, causal_mask, mask_bias, padding_mask
+from mt.model.dropout import Dropout
+from mt.model.interface import DecoderState, Encoded, TranslationModel
+from mt.model.positions import build_positions
+
+
+def build_norm(kind: str, d_model: int) -> nn.Module:
+    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) over the features of each position."""
+    return nn.LayerNorm(d_model) if kind == "layernorm" else nn.RMSNorm(d_model, eps=1e-6)
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with a non-linearity between, for each position alone (section 3.3); d_ff may be wider or narrower than D.
+
+    swiglu (Shazeer 2020) has a third map that gates: (SiLU(x W_gate) ⊙ x W_in) W_out.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.activation = config.activation
+        self.in_proj = nn.Linear(config.d_model, config.d_ff)
+        self.gate_proj = nn.Linear(config.d_model, config.d_ff) if config.activation == "swiglu" else None
+        self.out_proj = nn.Linear(config.d_ff, config.d_model)
+        self.dropout = Dropout(config.activation_dropout)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """(B, T, D) → (B, T, F) → (B, T, D)."""
+        hidden_BTF = self.in_proj(x_BTD)
+        if self.gate_proj is not None:
+            hidden_BTF = F.silu(self.gate_proj(x_BTD)) * hidden_BTF
+        else:
+            hidden_BTF = F.relu(hidden_BTF) if self.activation == "relu" else F.gelu(hidden_BTF)
+        return self.out_proj(self.dropout(hidden_BTF))
+
+
+class Residual(nn.Module):
+    """The connection around every sub-layer: post-norm Norm(x + f(x)), pre-norm x + f(Norm(x)), dropout on f's output."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.norm = build_norm(config.norm, config.d_model)
+        self.dropout = Dropout(config.dropout)
+        self.pre = config.norm_position == "pre"
+
+    def before(self, x_BTD: Tensor) -> Tensor:
+        """What the sub-layer reads."""
+        return self.norm(x_BTD) if self.pre else x_BTD
+
+    def after(self, x_BTD: Tensor, output_BTD: Tensor) -> Tensor:
+        """What the next sub-layer gets: the input plus this sub-layer's output."""
+        sum_BTD = x_BTD + self.dropout(output_BTD)
+        return sum_BTD if self.pre else self.norm(sum_BTD)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward, each inside a residual connection."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        rotary = config.positions == "rotary"
+        self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout, rotary)
+        self.self_attention_residual = Residual(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_residual = Residual(config)
+
+    def forward(self, x_BSD: Tensor, bias_B11S: Tensor) -> Tensor:
+        """(B, S, D) → (B, S, D); bias_B11S hides the source's padding."""
+        read_BSD = self.self_attention_residual.before(x_BSD)
+        x_BSD = self.self_attention_residual.after(x_BSD, self.self_attention(read_BSD, read_BSD, bias_B11S))
+        read_BSD = self.feed_forward_residual.before(x_BSD)
+        return self.feed_forward_residual.after(x_BSD, self.feed_forward(read_BSD))
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention, cross-attention into the encoder's output, feed-forward; each inside a residual connection."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        rotary = config.positions == "rotary"
+        self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout, rotary)
+        self.self_attention_residual = Residual(config)
+        self.cross_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.cross_attention_residual = Residual(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_residual = Residual(config)
+
+    def forward(self, x_BTD: Tensor, memory_BSD: Tensor, self_bias_B1TT: Tensor, cross_bias_B11S: Tensor) -> Tensor:
+        """(B, T, D) → (B, T, D); self_bias_B1TT hides the future and padding, cross_bias_B11S the source's padding."""
+        read_BTD = self.self_attention_residual.before(x_BTD)
+        x_BTD = self.self_attention_residual.after(x_BTD, self.self_attention(read_BTD, read_BTD, self_bias_B1TT))
+        read_BTD = self.cross_attention_residual.before(x_BTD)
+        x_BTD = self.cross_attention_residual.after(x_BTD, self.cross_attention(read_BTD, memory_BSD, cross_bias_B11S))
+        read_BTD = self.feed_forward_residual.before(x_BTD)
+        return self.feed_forward_residual.after(x_BTD, self.feed_forward(read_BTD))
+
+    def step(self, x_R1D: Tensor, cache: "LayerCache", first: int, cross_bias_B11S: Tensor) -> Tensor:
+        """One new target position for every row, with the keys and values of the earlier ones taken from the cache.
+
+        In cross-attention the W rows of a sentence are W query positions over the same memory: nothing is copied W times.
+        """
+        read_R1D = self.self_attention_residual.before(x_R1D)
+        cache.append(*self.self_attention.keys_values(read_R1D, first))
+        nothing_hidden_1111 = cross_bias_B11S.new_zeros(1, 1, 1, 1)
+        q_RH1K = self.self_attention.queries(read_R1D, first)
+        output_R1D = self.self_attention.look(q_RH1K, cache.k_RHTK, cache.v_RHTK, nothing_hidden_1111)
+        x_R1D = self.self_attention_residual.after(x_R1D, output_R1D)
+
+        B, R, D = cross_bias_B11S.shape[0], x_R1D.shape[0], x_R1D.shape[2]
+        read_R1D = self.cross_attention_residual.before(x_R1D)
+        q_BHWK = self.cross_attention.queries(read_R1D.view(B, R // B, D))
+        output_BWD = self.cross_attention.look(q_BHWK, cache.k_BHSK, cache.v_BHSK, cross_bias_B11S)
+        x_R1D = self.cross_attention_residual.after(x_R1D, output_BWD.reshape(R, 1, D))
+
+        read_R1D = self.feed_forward_residual.before(x_R1D)
+        return self.feed_forward_residual.after(x_R1D, self.feed_forward(read_R1D))
+
+
+@dataclass
+class LayerCache:
+    """One decoder layer's keys and values: of the target so far (R rows) and of the source (B sentences)."""
+
+    k_RHTK: Tensor
+    v_RHTK: Tensor
+    k_BHSK: Tensor
+    v_BHSK: Tensor
+
+    def append(self, k_RH1K: Tensor, v_RH1K: Tensor) -> None:
+        """Add the newest target position."""
+        self.k_RHTK = torch.cat([self.k_RHTK, k_RH1K], dim=2)
+        self.v_RHTK = torch.cat([self.v_RHTK, v_RH1K], dim=2)
+
+
+class TransformerState(DecoderState):
+    """The caches of all layers, the source's padding, and how many target positions have been read."""
+
+    def __init__(self, caches: list[LayerCache], bias_B11S: Tensor):
+        self.caches = caches
+        self.bias_B11S = bias_B11S
+        self.length = 0
+
+    def reorder(self, rows_R: Tensor, sentences_B: Tensor | None = None) -> None:
+        """Keep the given rows; the source's keys and values move only when sentences leave the batch."""
+        for cache in self.caches:
+            cache.k_RHTK = cache.k_RHTK.index_select(0, rows_R)
+            cache.v_RHTK = cache.v_RHTK.index_select(0, rows_R)
+        if sentences_B is not None:
+            self.bias_B11S = self.bias_B11S.index_select(0, sentences_B)
+            for cache in self.caches:
+                cache.k_BHSK = cache.k_BHSK.index_select(0, sentences_B)
+                cache.v_BHSK = cache.v_BHSK.index_select(0, sentences_B)
+
+
+class Transformer(TranslationModel):
+    """Embeddings times √D plus positions, an encoder stack, a decoder stack, and an output projection that may be tied."""
+
+    def __init__(self, config: ModelConfig, source_vocab: int, target_vocab: int):
+        super().__init__()
+        self.config = config
+        self.source_embedding = nn.Embedding(source_vocab, config.d_model, padding_idx=PAD)
+        if config.tie_embeddings == "all":
+            assert source_vocab == target_vocab
+            self.target_embedding = self.source_embedding
+        else:
+            self.target_embedding = nn.Embedding(target_vocab, config.d_model, padding_idx=PAD)
+        self.positions = build_positions(config.positions, config.d_model, config.max_positions)
+        self.dropout = Dropout(config.dropout)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        pre = config.norm_position == "pre"
+        self.encoder_norm = build_norm(config.norm, config.d_model) if pre else nn.Identity()
+        self.decoder_norm = build_norm(config.norm, config.d_model) if pre else nn.Identity()
+        self.output = None
+        if config.tie_embeddings == "none":
+            self.output = nn.Linear(config.d_model, target_vocab, bias=False)
+        initialise(self)
+
+    @property
+    def output_weight_VD(self) -> Tensor:  # noqa: N802
+        """The output projection; the target embedding itself when tied (Press and Wolf 2017)."""
+        return self.target_embedding.weight if self.output is None else self.output.weight
+
+    def embed(self, token_BT: Tensor, embedding: nn.Embedding, first: int = 0) -> Tensor:
+        """Rows of the embedding times √D, plus positions, with dropout (section 3.4)."""
+        x_BTD = embedding(token_BT) * math.sqrt(self.config.d_model)
+        return self.dropout(self.positions(x_BTD, first))
+
+    def encode(self, source_BS: Tensor) -> Encoded:
+        """Run the encoder stack over a padded batch of source sentences."""
+        mask_B11S = padding_mask(source_BS)
+        x_BSD = self.embed(source_BS, self.source_embedding)
+        bias_B11S = mask_bias(mask_B11S, _score_dtype(x_BSD))
+        for layer in self.encoder:
+            x_BSD = layer(x_BSD, bias_B11S)
+        return Encoded(memory_BSD=self.encoder_norm(x_BSD), mask_B11S=mask_B11S)
+
+    def states(self, source_BS: Tensor, decoder_input_BT: Tensor) -> Tensor:
+        """Teacher forcing over whole sentences: the decoder's last states x_BTD."""
+        encoded = self.encode(source_BS)
+        x_BTD = self.embed(decoder_input_BT, self.target_embedding)
+        dtype = _score_dtype(x_BTD)
+        cross_bias_B11S = mask_bias(encoded.mask_B11S, dtype)
+        mask_B1TT = causal_mask(decoder_input_BT.shape[1], x_BTD.device) & padding_mask(decoder_input_BT)
+        self_bias_B1TT = mask_bias(mask_B1TT, dtype)
+        for layer in self.decoder:
+            x_BTD = layer(x_BTD, encoded.memory_BSD, self_bias_B1TT, cross_bias_B11S)
+        return self.decoder_norm(x_BTD)
+
+    def start(self, encoded: Encoded, beam_size: int) -> TransformerState:
+        """Project the encoder's output to each layer's keys and values once; no target position has been read."""
+        caches = []
+        for layer in self.decoder:
+            k_BHSK, v_BHSK = layer.cross_attention.keys_values(encoded.memory_BSD)
+            B, H, _, K = k_BHSK.shape
+            empty_RHTK = k_BHSK.new_zeros(B * beam_size, H, 0, K)
+            caches.append(LayerCache(empty_RHTK, empty_RHTK, k_BHSK, v_BHSK))
+        return TransformerState(caches, mask_bias(encoded.mask_B11S, _score_dtype(encoded.memory_BSD)))
+
+    def step(self, token_R: Tensor, state: DecoderState) -> Tensor:
+        """One token per row through the decoder stack; logits_RV for the next."""
+        assert isinstance(state, TransformerState)
+        x_R1D = self.embed(token_R.unsqueeze(1), self.target_embedding, first=state.length)
+        for layer, cache in zip(self.decoder, state.caches, strict=True):
+            x_R1D = layer.step(x_R1D, cache, state.length, state.bias_B11S)
+        state.length += 1
+        x_RD = self.decoder_norm(x_R1D).squeeze(1)
+        logits_RV = F.linear(x_RD, self.output_weight_VD)
+        return logits_RV
+
+
+def _score_dtype(x_BTD: Tensor) -> torch.dtype:
+    """The dtype attention scores will have: autocast's while it is on, the tensor's own otherwise."""
+    kind = x_BTD.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x_BTD.dtype
+
+
+def initialise(model: Transformer) -> None:
+    """All initial values, in one place.
+
+    | parameter                          | distribution                                            |
+    |------------------------------------|---------------------------------------------------------|
+    | token embeddings, output if untied | normal, standard deviation D^-0.5; the PAD row is zero  |
+    | learned positions                  | normal, standard deviation D^-0.5                       |
+    | every weight of a linear map       | Xavier uniform (Glorot and Bengio 2010)                 |
+    | q, k and v weights                 | Xavier uniform of the stacked 3D × D matrix (gain 2^-½) |
+    | biases                             | 0                                                       |
+    | norms                              | 1 (and 0)                                               |
+
+    The embedding is multiplied by √D on entry, so positions and tokens start with like sizes.
+    """
+    deviation = model.config.d_model**-0.5
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            gain = 2**-0.5 if name.endswith(("q_proj", "k_proj", "v_proj")) else 1.0
+            nn.init.xavier_uniform_(module.weight, gain=gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=deviation)
+            if module.padding_idx is not None:
+                with torch.no_grad():
+                    module.weight[module.padding_idx].zero_()
+    if model.output is not None:
+        nn.init.normal_(model.output.weight, std=deviation)

@@ -1,0 +1,110 @@
+"""The end of a run: choose the final weights on the validation pairs, write them, score the test pairs once, write the summary."""
+
+import logging
+
+from torch import Tensor
+
+from mt.evaluation import score
+from mt.files import write_atomically
+from mt.runs import parameters_of, read_tensors, serialise, shown
+from mt.training.averaging import average_checkpoints
+from mt.training.hardware import peak_memory_mb
+from mt.training.setup import Training
+from mt.training.state import best_steps
+from mt.training.validation import validate
+from mt.training.weights import borrowed_weights
+from mt.translator import Translator
+
+_log = logging.getLogger("mt")
+
+
+def finish(training: Training) -> dict:
+    """Write model.safetensors and summary.json; returns the summary."""
+    candidates = final_candidates(training)
+    name, weights, valid_scores = choose(training, candidates)
+    write_atomically(training.run.weights_path, serialise(weights, training.stamp))
+    for parameter_name, tensor in parameters_of(training.model).items():
+        tensor.copy_(weights[parameter_name])
+    summary = {
+        "step": training.state.step,
+        "max_steps": training.config.training.max_steps,
+        "max_epochs": training.config.training.max_epochs,
+        "epochs": training.state.epoch,
+        "seconds": round(training.state.seconds, 1),
+        "target_tokens": training.state.target_tokens,
+        "stopped_early": training.state.stopped_early,
+        "skipped_updates": training.state.bad_steps_total,
+        "peak_memory_mb": round(peak_memory_mb(training.hardware.device)),
+        "final_weights": name,
+        "valid": valid_scores,
+        "best_step": training.state.best_step,
+        "test": test_scores(training),
+    }
+    training.run.write_json("summary.json", summary)
+    tell(training, summary)
+    return summary
+
+
+def final_candidates(training: Training) -> dict[str, dict[str, Tensor]]:
+    """The weights that may become the final ones: the last, the average, the EMA, the best checkpoint."""
+    run, state, config = training.run, training.state, training.config.training
+    candidates = {"last": {name: tensor.clone() for name, tensor in parameters_of(training.model).items()}}
+    if training.ema is not None:
+        candidates["ema"] = training.ema
+    steps = [
+        step for step in run.checkpoint_steps()
+        if step <= state.step and run.read_json(f"checkpoints/step-{step:08d}/state.json")["scheduled"]
+    ][-config.average_checkpoints :]
+    if config.average == "best":
+        steps = sorted(step for step in best_steps(state, config.average_checkpoints) if run.checkpoint_path(step).is_dir())
+    if config.average != "none" and len(steps) > 1:
+        candidates[f"average of steps {', '.join(map(str, steps))}"] = average_checkpoints(run, steps, training.stamp)
+    best = state.best_step
+    if best is not None and best != state.step and run.checkpoint_path(best).is_dir():
+        file = "ema" if training.ema is not None else "model"
+        candidates[f"best (step {best})"] = read_tensors(run.checkpoint_path(best) / f"{file}.safetensors", training.stamp)
+    return candidates
+
+
+def choose(training: Training, candidates: dict) -> tuple[str, dict, dict | None]:
+    """The candidate with the best validation score, its name and its figures; without validation pairs the average, else the last."""
+    if training.valid is None:
+        name = next((name for name in candidates if name.startswith(("average", "ema"))), "last")
+        return name, candidates[name], None
+    figures = {}
+    for name, weights in candidates.items():
+        with borrowed_weights(training.model, weights):
+            result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
+        figures[name] = result.score(training.config.training.metric), result.figures()
+        _log.info("final weights: %s: valid loss %.3f, BLEU %.2f, chrF %.2f (greedy)", name, result.loss, result.bleu, result.chrf)
+    name = max(figures, key=lambda candidate: figures[candidate][0])
+    return name, candidates[name], figures[name][1]
+
+
+def test_scores(training: Training) -> dict | None:
+    """The test pairs translated as configured, in fp32, and scored; None without test pairs."""
+    data, config = training.data, training.config
+    if not data.test:
+        return None
+    translator = Translator(training.model.eval(), data.tokenizer, config)
+    sources = [line for corpus in data.test for line in corpus.sources]
+    references = [line for corpus in data.test for line in corpus.targets]
+    scores = score(translator.translate(sources), references, config.target)
+    if scores["notice"]:
+        _log.warning(scores["notice"])
+    return scores
+
+
+def tell(training: Training, summary: dict) -> None:
+    """The closing lines for a person."""
+    minutes, seconds = divmod(round(summary["seconds"]), 60)
+    speed = summary["target_tokens"] / max(summary["seconds"], 1e-9)
+    _log.info("finished: %d steps in %d min %02d s (%s target tokens/s with validation), peak memory %s MB",
+              summary["step"], minutes, seconds, f"{speed:,.0f}", f"{summary['peak_memory_mb']:,}")
+    if summary["test"]:
+        test = summary["test"]
+        _log.info("test: BLEU %.2f, chrF %.2f, TER %.2f on %d sentences", *(test[name]["score"] for name in ("bleu", "chrf", "ter")),
+                  test["sentences"])
+        _log.info("      %s", test["bleu"]["signature"])
+    _log.info("model: %s (%s)  ·  try: mt translate --model %s \"…\"", shown(training.run.weights_path), summary["final_weights"],
+              shown(training.run.path))

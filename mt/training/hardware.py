@@ -1,0 +1,118 @@
+"""What the machine at hand is told to do: device, threads, precision, memory allocator. Chosen by short measured rules."""
+
+import ctypes
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+import torch
+
+from mt.config import TrainingConfig
+from mt.errors import ConfigError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What was chosen."""
+
+    device: str
+    """A torch device."""
+    precision: str
+    """'fp32', or 'bf16' for autocast."""
+    reason: str
+    """Why this precision."""
+
+    def autocast(self) -> torch.autocast:
+        """The context in which forward passes run."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def choose_device(asked: str) -> str:
+    """`training.device`, with auto resolved: CUDA, else Apple's MPS, else the CPU. ConfigError when the asked one is not there."""
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    if asked.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"training.device: {asked} asked, but this torch ({torch.__version__}) finds no CUDA GPU; use auto or cpu")
+    if asked == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("training.device: mps asked, but this machine has none; use auto or cpu")
+    return asked
+
+
+def choose_hardware(config: TrainingConfig, settled_precision: str | None = None) -> Hardware:
+    """Device and precision for a run. settled_precision: what the run already uses, when it is continued."""
+    device = choose_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if settled_precision:
+        return Hardware(device, settled_precision, "as the run began")
+    if config.precision != "auto":
+        return Hardware(device, config.precision, "training.precision")
+    if device.startswith("cuda"):
+        fits = torch.cuda.is_bf16_supported()
+        return Hardware(device, "bf16" if fits else "fp32", "this GPU computes in bf16" if fits else "this GPU has no bf16")
+    if device == "mps":
+        return Hardware(device, "fp32", "bf16 is not measured on MPS")
+    ratio = bf16_gain()
+    return Hardware(device, "bf16" if ratio > 1.3 else "fp32", f"a bf16 product takes 1/{ratio:.1f} of an fp32 one here")
+
+
+def bf16_gain(size: int = 512, repeats: int = 5) -> float:
+    """How many times faster this CPU multiplies matrices in bf16 than in fp32; takes some 20 ms."""
+
+    def best(dtype: torch.dtype) -> float:
+        matrix = torch.ones(size, size, dtype=dtype)
+        times = []
+        for _ in range(repeats + 1):
+            begun = time.perf_counter()
+            matrix @ matrix
+            times.append(time.perf_counter() - begun)
+        return min(times)
+
+    return best(torch.float32) / best(torch.bfloat16)
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc's malloc to keep large freed blocks: 1.3 × the training speed, because each step's tensors fault no new pages.
+
+    Returns whether there was a glibc to tell. Has no effect on a GPU's memory.
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+def peak_memory_mb(device: str) -> float:
+    """The most memory held so far, in MB: the GPU's for a GPU, the process's otherwise (0 where the system does not say)."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def environment(hardware: Hardware) -> dict:
+    """What environment.json holds: versions, machine, choices."""
+    return {
+        "mt": version("mt-trainer"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sentencepiece": version("sentencepiece"),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        **asdict(hardware),
+    }

@@ -1,0 +1,121 @@
+"""What a training run says: the progress bar, the lines above it, metrics.jsonl and TensorBoard."""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mt.runs import RunDirectory
+from mt.training.step import StepResult
+from mt.training.validation import Validation
+
+_log = logging.getLogger("mt")
+
+
+class Report:
+    """Tells a person and the run's files how training goes. Use as a context manager."""
+
+    def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int):
+        self._run, self._log_every, self._step = run, log_every, first_step
+        _forget_after(run.metrics_path, first_step)
+        self._metrics = open(run.metrics_path, "a", encoding="utf-8")
+        self._board = _board(run.path / "tensorboard", first_step)
+        self._bar = tqdm(
+            total=max_steps, initial=first_step, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty(), smoothing=0.05
+        )
+        self._tokens, self._begun = 0, time.monotonic()
+        self._loss, self._likelihood, self._padding, self._steps = 0.0, 0.0, 0.0, 0
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._metrics.close()
+        self._board.close()
+
+    def pause(self) -> None:
+        """Forget the time since the last line: validation and saving are not training speed."""
+        self._begun, self._tokens = time.monotonic(), 0
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            print(text, file=sys.stderr, flush=True)
+
+    def step(self, step: int, result: StepResult, epoch: int) -> None:
+        """One update: moves the bar; every log_every steps writes a line of figures, averaged since the last."""
+        self._step = step
+        self._tokens += result.num_target_tokens
+        if result.finite:
+            self._loss += result.loss
+            self._likelihood += result.negative_log_likelihood
+            self._padding += result.padding
+            self._steps += 1
+        self._bar.update(1)
+        if step % self._log_every == 0 and self._steps:
+            speed = self._tokens / max(time.monotonic() - self._begun, 1e-9)
+            figures = {
+                "loss": self._loss / self._steps,
+                "negative_log_likelihood": self._likelihood / self._steps,
+                "learning_rate": result.learning_rate,
+                "gradient_norm": result.gradient_norm,
+                "target_tokens_per_second": speed,
+                "padding": self._padding / self._steps,
+            }
+            self._write("train", step, figures | {"epoch": epoch})
+            self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} tok/s")
+            if self._bar.disable and step % (self._log_every * 10) == 0:
+                self.say(f"step {step}: loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} target tokens/s")
+            self._loss, self._likelihood, self._padding, self._steps = 0.0, 0.0, 0.0, 0
+            self.pause()
+
+    def skipped(self, step: int, in_a_row: int) -> None:
+        """An update that was left out."""
+        self.say(f"step {step}: the loss is not finite; this update is skipped ({in_a_row} in a row)")
+        self._write("skipped", step, {"in_a_row": in_a_row})
+
+    def validation(self, step: int, result: Validation, best: bool) -> None:
+        """One validation, with its samples."""
+        self._write("valid", step, result.figures() | {"best": best})
+        for number, sample in enumerate(result.samples):
+            self._board.add_text(f"valid/sample {number + 1}", f"{sample.source}\n\n{sample.reference}\n\n{sample.translation}", step)
+        self.say(
+            f"step {step}: valid loss {result.loss:.3f}, perplexity {result.perplexity:.2f}, "
+            f"BLEU {result.bleu:.2f}, chrF {result.chrf:.2f} (greedy){'  best so far' if best else ''}"
+        )
+        for sample in result.samples:
+            self.say(f"    source      {sample.source}\n    reference   {sample.reference}\n    translation {sample.translation}")
+
+    def _write(self, kind: str, step: int, figures: dict[str, float]) -> None:
+        """A line of metrics.jsonl and the same figures for TensorBoard."""
+        self._metrics.write(json.dumps({"kind": kind, "step": step, "time": time.time(), **figures}) + "\n")
+        self._metrics.flush()
+        for name, value in figures.items():
+            self._board.add_scalar(f"{kind}/{name}", float(value), step)
+
+
+def _board(directory: Path, first_step: int):  # noqa: ANN202 - the type would import TensorBoard early
+    """A TensorBoard writer that forgets what was written after first_step."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(directory), purge_step=first_step + 1 if first_step else None)
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drop the figures of updates that a stopped run made after its last checkpoint: they will be made again."""
+    from mt.files import write_atomically
+
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            continue  # a line cut short when the process was killed
+    write_atomically(path, "".join(kept))

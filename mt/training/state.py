@@ -1,0 +1,126 @@
+"""What a training run must remember to go on exactly: weights, optimizer, averages, position, best score.
+
+Randomness needs no state: dropout is a function of (seed, step), the batch plan of (seed, epoch).
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mt.model.interface import TranslationModel
+from mt.runs import RunDirectory, load_parameters, parameters_of, read_tensors
+
+
+@dataclass
+class TrainingState:
+    """The numbers of a run; written as state.json into each checkpoint."""
+
+    step: int = 0
+    """Updates made, skipped ones included."""
+    epoch: int = 0
+    """The epoch the next batch belongs to, from 0."""
+    batch: int = 0
+    """The next batch in that epoch's plan, from 0."""
+    target_tokens: int = 0
+    """Target tokens seen, without padding."""
+    seconds: float = 0.0
+    """Time spent training and validating, over all sessions."""
+    best_score: float | None = None
+    """The best validation score so far, on the scale where more is better."""
+    best_step: int | None = None
+    """When it was reached."""
+    validations_without_gain: int = 0
+    """For early stopping."""
+    bad_steps: int = 0
+    """Updates skipped in a row, because the loss was not finite."""
+    bad_steps_total: int = 0
+    """The same over the whole run."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """The validation score at each step that was validated; keys are step numbers as text."""
+    scheduled: bool = True
+    """Whether this checkpoint stands where training.save_every asks for one. Only such ones are averaged."""
+    stopped_early: bool = False
+    """Whether training.patience ended the run."""
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "TrainingState":
+        """Read what to_json wrote."""
+        return cls(**{item.name: content[item.name] for item in fields(cls)})
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def optimizer_tensors(model: TranslationModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's memory by parameter: exp_avg.NAME, exp_avg_sq.NAME, step.NAME."""
+    return {
+        f"{key}.{name}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def load_optimizer(model: TranslationModel, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what optimizer_tensors gave."""
+    for name, parameter in model.named_parameters():
+        state = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in tensors}
+        if state:
+            optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+
+
+def save_state(
+    run: RunDirectory,
+    state: TrainingState,
+    model: TranslationModel,
+    optimizer: torch.optim.Optimizer,
+    ema: dict[str, Tensor] | None,
+    stamp: str,
+) -> None:
+    """Write the checkpoint of state.step and point `last` at it."""
+    groups = {"model": parameters_of(model), "optimizer": optimizer_tensors(model, optimizer)}
+    if ema is not None:
+        groups["ema"] = ema
+    run.save_checkpoint(state.step, groups, state.to_json(), stamp)
+    run.point("last", state.step)
+
+
+def load_state(
+    run: RunDirectory, model: TranslationModel, optimizer: torch.optim.Optimizer, stamp: str, with_ema: bool
+) -> tuple[TrainingState, dict[str, Tensor] | None] | None:
+    """Restore the newest checkpoint that still has its optimizer: the state and the EMA. None when nothing was saved yet."""
+    for step in reversed(run.checkpoint_steps()):
+        folder = run.checkpoint_path(step)
+        if not (folder / "optimizer.safetensors").is_file():
+            continue
+        load_parameters(model, read_tensors(folder / "model.safetensors", stamp), folder)
+        load_optimizer(model, optimizer, read_tensors(folder / "optimizer.safetensors", stamp))
+        ema = read_tensors(folder / "ema.safetensors", stamp) if with_ema else None
+        return TrainingState.from_json(run.read_json(f"checkpoints/{folder.name}/state.json")), ema
+    return None
+
+
+def tidy_checkpoints(run: RunDirectory, state: TrainingState, keep_scheduled: int, best_steps: list[int]) -> None:
+    """Delete the checkpoints nobody will ask for; drop the optimizer from all but the newest two.
+
+    Kept: the last keep_scheduled scheduled ones, best_steps, the best, the last.
+    """
+    steps = run.checkpoint_steps()
+    scheduled = [step for step in steps if run.read_json(f"checkpoints/step-{step:08d}/state.json")["scheduled"]]
+    kept = {*scheduled[-max(keep_scheduled, 1) :], *best_steps, state.best_step, *steps[-2:]}
+    for step in steps:
+        folder = run.checkpoint_path(step)
+        if step not in kept:
+            (folder / "state.json").unlink()  # first, so that a half-deleted folder is no checkpoint
+            for path in folder.iterdir():
+                path.unlink()
+            folder.rmdir()
+        elif step not in steps[-2:]:
+            (folder / "optimizer.safetensors").unlink(missing_ok=True)
+
+
+def best_steps(state: TrainingState, count: int) -> list[int]:
+    """The steps of the best validations, best first."""
+    return [int(step) for step in sorted(state.scores, key=lambda step: -state.scores[step])[:count]]

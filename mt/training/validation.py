@@ -1,0 +1,109 @@
+"""Validation: loss and perplexity under teacher forcing, BLEU and chrF of real translations, and a few of them to read."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mt.config import Config, TrainingConfig
+from mt.data.batching import EncodedPairs, make_batch, plan_batches
+from mt.data.corpus import Corpus
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.batches import translate_ids
+from mt.evaluation import quick_scores
+from mt.model.interface import TranslationModel
+from mt.training.hardware import Hardware
+from mt.training.loss import cross_entropy, shift_right
+
+_SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class ValidationPairs:
+    """The validation texts, encoded once."""
+
+    sources: list[str]
+    targets: list[str]
+    pairs: EncodedPairs
+    translated: int
+    """How many of them are translated for BLEU and chrF, taken evenly over all."""
+
+    @classmethod
+    def build(cls, corpora: Sequence[Corpus], tokenizer: Tokenizer, sentences: int) -> "ValidationPairs":
+        """From the validation corpora, one after another; sentences: `training.validate_sentences`, 0 for all."""
+        sources = [line for corpus in corpora for line in corpus.sources]
+        targets = [line for corpus in corpora for line in corpus.targets]
+        count = min(sentences, len(sources)) if sentences else len(sources)
+        order = [round(index * len(sources) / count) for index in range(count)]
+        rest = sorted(set(range(len(sources))) - set(order))
+        sources, targets = [[side[index] for index in order + rest] for side in (sources, targets)]
+        encoded = EncodedPairs(tokenizer.encode_source(sources), tokenizer.encode_target(targets), torch.ones(0).numpy())
+        return cls(sources, targets, encoded, count)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One validation sentence as it is translated now."""
+
+    source: str
+    reference: str
+    translation: str
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The figures of one validation."""
+
+    loss: float
+    """Cross-entropy per target token, without label smoothing."""
+    bleu: float
+    chrf: float
+    samples: list[Sample]
+
+    @property
+    def perplexity(self) -> float:
+        """e to the loss."""
+        return math.exp(min(self.loss, 700.0))
+
+    def score(self, metric: str) -> float:
+        """The figure named by training.metric, turned so that more is better."""
+        return {"bleu": self.bleu, "chrf": self.chrf, "loss": -self.loss}[metric]
+
+    def figures(self) -> dict[str, float]:
+        """For metrics.jsonl and TensorBoard."""
+        return {"loss": self.loss, "perplexity": self.perplexity, "bleu": self.bleu, "chrf": self.chrf}
+
+
+def validate(
+    model: TranslationModel, tokenizer: Tokenizer, valid: ValidationPairs, config: Config, hardware: Hardware
+) -> Validation:
+    """Measure the model on the validation pairs; translations are greedy, since a beam costs four times as much."""
+    model.eval()
+    with torch.inference_mode(), hardware.autocast():
+        loss = mean_loss(model, valid.pairs, config.training, hardware)
+        chosen = valid.pairs.sources[: valid.translated]
+        greedy = config.decoding.model_copy(update={"method": "greedy", "nbest": 1})
+        hypotheses = translate_ids(model, chosen, greedy)
+    texts = [tokenizer.decode_target(nbest[0].tokens) for nbest in hypotheses]
+    scores = quick_scores(texts, valid.targets[: valid.translated], config.target)
+    return Validation(loss, scores["bleu"], scores["chrf"], _samples(valid, texts))
+
+
+def mean_loss(model: TranslationModel, pairs: EncodedPairs, config: TrainingConfig, hardware: Hardware) -> float:
+    """Cross-entropy per target token over all pairs, without smoothing and dropout."""
+    total, tokens = 0.0, 0
+    for indices in plan_batches(pairs.lengths_N2(), config.max_tokens, seed=0, epoch=0):
+        batch = make_batch(pairs, indices)
+        source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
+        x_BTD = model.states(source_BS, shift_right(target_BT))
+        total += cross_entropy(x_BTD, model.output_weight_VD, target_BT, 0.0).negative_log_likelihood.item()
+        tokens += batch.num_target_tokens
+    return total / tokens
+
+
+def _samples(valid: ValidationPairs, texts: list[str]) -> list[Sample]:
+    """The same few sentences at every validation, spread over the translated ones."""
+    count = min(_SAMPLES, len(texts))
+    places = [index * len(texts) // count for index in range(count)]
+    return [Sample(valid.sources[place], valid.targets[place], texts[place]) for place in places]
