@@ -1,9 +1,9 @@
 """The configuration: typed, strict and explained; it is data and builds nothing.
 
 Every field carries its explanation under it, which becomes the comment in written configurations and the description in
-configs/schema.json. An unknown key, a wrong type, a value out of range and a combination that cannot work are refused
-here; `mt.config_file` reads the YAML and turns the refusals into messages with file and line. Whether files exist is not
-checked here: the corpus reader does that.
+configs/schema.json. An unknown key, a wrong type, a value out of range and a combination that cannot work are
+refused here; `mt.config_file` reads the YAML and turns the refusals into messages with file and line. Whether files
+exist is not checked here: the corpus reader does that.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from mt.config_fields import (
 
 
 class CorpusConfig(Section):
-    """One set of sentence pairs: built in, two parallel text files, one table, or a data set of the Hugging Face hub."""
+    """One set of sentence pairs: built in, two parallel text files, a table, or a data set of the Hugging Face hub."""
 
     name: str | None = None
     """What reports call it. Default: the last folder and the stem of its file, or the name of the data set."""
@@ -51,9 +51,9 @@ class CorpusConfig(Section):
     split: Annotated[str, Field(min_length=1)] | None = None
     """The split of the data set, such as train, validation or test."""
     source_column: str | None = None
-    """The source side's column. Default: the language code, then `source`, then the first column if there is no header."""
+    """The source side's column. Default: the language code, then `source`; without a header the first column."""
     target_column: str | None = None
-    """The target side's column. Default: the language code, then `target`, then the second column if there is no header."""
+    """The target side's column. Default: the language code, then `target`; without a header the second column."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """How many times an epoch shows each pair: 2.0 twice, 0.5 every second epoch on average. Training only."""
 
@@ -74,18 +74,14 @@ class CorpusConfig(Section):
         choices = "builtin, source and target, file, or dataset"
         if len(kinds) + bool(sides) > 1:
             given = tuple(kinds + sides)
-            yield Combination(
-                given, f"a corpus is one of {choices}; this one has {' and '.join(given)}: remove all but one"
-            )
+            yield Combination(given, f"a corpus is one of {choices}; this one has {' and '.join(given)}: remove all but one")
         elif not kinds and not sides:
             yield Combination(
                 ("builtin", "source", "target", "file", "dataset"), f"nothing says where the pairs are: give {choices}"
             )
-        if len(sides) == 1:
+        elif len(sides) == 1 and not kinds:
             other = "target" if sides == ["source"] else "source"
-            yield Combination(
-                (sides[0], other), f"{sides[0]} without {other}: parallel text needs a file for each side"
-            )
+            yield Combination((sides[0], other), f"{sides[0]} without {other}: parallel text needs a file for each side")
         if self.dataset is not None and self.split is None:
             yield Combination(("dataset", "split"), "dataset without split: add one, such as `split: train`")
         for key in ("subset", "split"):
@@ -93,9 +89,7 @@ class CorpusConfig(Section):
                 yield Combination((key, "dataset"), f"{key} belongs to a dataset, and this corpus has none")
         for key in ("source_column", "target_column"):
             if getattr(self, key) is not None and self.file is None and self.dataset is None:
-                yield Combination(
-                    (key, "file", "dataset"), f"{key} belongs to a file or a dataset, and this corpus has none"
-                )
+                yield Combination((key, "file", "dataset"), f"{key} belongs to a file or a dataset, and this corpus has none")
 
 
 SplitInput = str | CorpusConfig | list[str | CorpusConfig]
@@ -125,9 +119,7 @@ class DataConfig(Section):
         if not self.train:
             yield Combination(("train",), "no corpus to learn from: name a file, or take `train: demo`")
         if 0 < self.max_ratio < 1:
-            yield Combination(
-                ("max_ratio",), "the longer side divided by the shorter is never below 1; 0 sets no limit"
-            )
+            yield Combination(("max_ratio",), "the longer side divided by the shorter is never below 1; 0 sets no limit")
 
 
 RESERVED_PIECES = 4 + 256
@@ -201,7 +193,7 @@ class ModelConfig(Section):
         if self.d_model % self.num_heads:
             yield Combination(
                 ("num_heads", "d_model"),
-                f"d_model ({self.d_model}) is not a multiple of num_heads ({self.num_heads}): every head gets the same width",
+                f"d_model ({self.d_model}) is not a multiple of num_heads ({self.num_heads}): all heads have one width",
             )
         elif self.positions == "rotary" and self.d_model // self.num_heads % 2:
             yield Combination(
@@ -209,9 +201,7 @@ class ModelConfig(Section):
                 f"rotary positions need an even head width; d_model / num_heads is {self.d_model // self.num_heads}",
             )
         if self.positions == "sinusoidal" and self.d_model % 2:
-            yield Combination(
-                ("d_model", "positions"), f"sinusoidal positions need an even d_model, not {self.d_model}"
-            )
+            yield Combination(("d_model", "positions"), f"sinusoidal positions need an even d_model, not {self.d_model}")
 
 
 class TrainingConfig(Section):
@@ -324,9 +314,7 @@ class DecodingConfig(Section):
                 f"nbest ({self.nbest}) is above beam_size ({self.beam_size}): a beam holds no more",
             )
         if self.method == "greedy" and self.nbest > 1:
-            yield Combination(
-                ("nbest", "method"), f"greedy search has one hypothesis, not {self.nbest}: use method: beam"
-            )
+            yield Combination(("nbest", "method"), f"greedy search has one hypothesis, not {self.nbest}: use method: beam")
 
 
 class Config(Section):
@@ -364,8 +352,6 @@ class Config(Section):
                 f"{self.model.max_positions} learned positions: raise max_positions or lower max_length",
             )
         if not self.data.valid and self.training.average == "best":
-            yield Combination(
-                ("training.average", "data.valid"), "the best checkpoints need validation pairs: give data.valid"
-            )
+            yield Combination(("training.average", "data.valid"), "the best checkpoints need validation pairs: give data.valid")
         if not self.data.valid and self.training.patience:
             yield Combination(("training.patience", "data.valid"), "patience needs validation pairs: give data.valid")

@@ -60,7 +60,7 @@ class Section(BaseModel):
 
 
 def expand_path(value: Any) -> Any:
-    """A path with `~`, `$NAME` and `${NAME}` replaced; `$$` is a dollar sign. Variables that are not set are refused."""
+    """A path with `~`, `$NAME` and `${NAME}` replaced; `$$` is a dollar sign. Unset variables are refused."""
     if not isinstance(value, str):
         return value
 
@@ -136,9 +136,7 @@ def expand_data(value: Any) -> Any:
     """The shorthand of the whole section: `data: demo` takes all three splits from the built-in corpus."""
     if isinstance(value, str):
         if value not in BUILTINS:
-            raise refuse(
-                "not a built-in corpus (demo, copy, reverse); files are named as `data: {train: …, valid: …, test: …}`"
-            )
+            raise refuse("not a built-in corpus (demo, copy, reverse); files are named as `data: {train: …, valid: …, test: …}`")
         return {"train": value, "valid": value, "test": value}
     return value
 
@@ -149,9 +147,7 @@ def list_to_tuple(value: Any) -> Any:
 
 
 InputPath = Annotated[Path, BeforeValidator(expand_path, json_schema_input_type=str)]
-TablePath = Annotated[
-    Path, BeforeValidator(expand_path, json_schema_input_type=str), AfterValidator(check_table_ending)
-]
+TablePath = Annotated[Path, BeforeValidator(expand_path, json_schema_input_type=str), AfterValidator(check_table_ending)]
 Language = Annotated[
     str, AfterValidator(check_language), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2,3}(-[a-z0-9]{2,8})?$"})
 ]

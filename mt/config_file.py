@@ -1,7 +1,7 @@
 """Configuration files: finding, reading (YAML 1.2, `extends:`, `--set`), writing, and their JSON schema.
 
-Every mistake is told with its file and line, all of them at once. What the keys mean is `mt.config`; how a wrong value is told
-is `mt.config_problems`; how one file becomes plain values is `mt.config_yaml`.
+Every mistake is told with its file and line, all of them at once. What the keys mean is `mt.config`; how a wrong value
+is told is `mt.config_problems`; how one file becomes plain values is `mt.config_yaml`.
 """
 
 import difflib
@@ -23,8 +23,8 @@ ENDINGS = (".yaml", ".yml")
 def load_config(reference: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a configuration: a path or the name of a shipped one, with `section.key=value` overrides on top.
 
-    The name of the run defaults to the file's name without its ending; `extends:` is followed; environment variables in paths
-    are replaced. Raises ConfigError with every problem found.
+    The name of the run defaults to the file's name without its ending; `extends:` is followed; environment variables
+    in paths are replaced. Raises ConfigError with every problem found.
     """
     path = find_config(reference)
     draft = _read_draft(path, ())
@@ -47,9 +47,7 @@ def find_config(reference: str | Path) -> Path:
     if len(given.parts) == 1:  # a bare name; what has a folder is meant as a path
         candidates += [Path("configs") / given, _shipped_configs() / given]
     if given.suffix not in ENDINGS:
-        candidates = [
-            option for path in candidates for option in (path, *(path.with_name(path.name + end) for end in ENDINGS))
-        ]
+        candidates = [option for path in candidates for option in (path, *(path.with_name(path.name + end) for end in ENDINGS))]
     for path in candidates:
         if path.is_file():
             return path
@@ -70,13 +68,12 @@ def _not_found(given: Path, candidates: list[Path]) -> str:
     """The message for a configuration that is nowhere."""
     names = sorted({path.stem for folder in (Path("configs"), _shipped_configs()) for path in folder.glob("*.yaml")})
     near = difflib.get_close_matches(given.name.removesuffix(given.suffix), names, n=len(names) or 1)
-    looked = {
-        path.parent.resolve(): str(path.parent) for path in reversed(candidates)
-    }  # the first name of a folder stays
-    folders = " and ".join("this folder" if name == "." else name for name in reversed(looked.values()))
-    hint = f"did you mean {near[0]}? " if near else ""
+    looked = {path.parent.resolve(): str(path.parent) for path in reversed(candidates)}  # the first name of a folder stays
+    *others, last = ["this folder" if name == "." else name for name in reversed(looked.values())]
+    folders = f"{', '.join(others)} and {last}" if others else last
+    hint = f"Did you mean {near[0]}? " if near else ""
     ordered = ", ".join(near + [name for name in names if name not in near])
-    return f"no configuration '{given}' in {folders}; {hint}give a path, or one of: {ordered}"
+    return f"no configuration '{given}' in {folders}. {hint}Give a path, or one of: {ordered}"
 
 
 def _read_draft(path: Path, extended_by: tuple[Path, ...]) -> Draft:
@@ -152,13 +149,13 @@ def _apply_override(draft: Draft, override: str) -> Problem | None:
             draft.places[path] = place
             node[step] = value
             return None
-        draft.places.setdefault(path, place)
-        node[step] = _opened(path, node[step] if isinstance(node, list) else node.get(step), parts[position + 1])
+        inside = node[step] if isinstance(node, list) else node.get(step)
+        if inside is None:
+            draft.places[path] = place
+        node[step] = _opened(path, inside, parts[position + 1])
         node = node[step]
         if not isinstance(node, dict | list):
-            return Problem(
-                place, "", f"{key_text(path)} is {describe(node)}: there is no '{parts[position + 1]}' in it"
-            )
+            return Problem(place, "", f"{key_text(path)} is {describe(node)}: there is no '{parts[position + 1]}' in it")
     return None
 
 
@@ -273,11 +270,7 @@ def json_schema() -> dict[str, Any]:
 def _without_titles(schema: Any) -> Any:
     """A schema without the titles that only repeat the keys."""
     if isinstance(schema, dict):
-        return {
-            key: _without_titles(value)
-            for key, value in schema.items()
-            if not (key == "title" and isinstance(value, str))
-        }
+        return {key: _without_titles(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
     if isinstance(schema, list):
         return [_without_titles(item) for item in schema]
     return schema

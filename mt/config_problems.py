@@ -1,7 +1,7 @@
 """What is wrong with a configuration's values, told in plain words, all problems at once.
 
-`find_problems` checks plain values (dicts and lists, as read from YAML) against `mt.config` and returns one `Problem` for
-each mistake; `raise_problems` makes the one message of them. Reading files and overrides is `mt.config_file`.
+`find_problems` checks plain values (dicts and lists, as read from YAML) against `mt.config` and returns one `Problem`
+for each mistake; `raise_problems` makes the one message of them. Reading files and overrides is `mt.config_file`.
 """
 
 import copy
@@ -116,9 +116,7 @@ def raise_problems(problems: Sequence[Problem]) -> NoReturn:
     origins = list(dict.fromkeys(problem.place.origin for problem in problems))
     lines = [
         str(problem)
-        for problem in sorted(
-            problems, key=lambda problem: (origins.index(problem.place.origin), problem.place.line or 0)
-        )
+        for problem in sorted(problems, key=lambda problem: (origins.index(problem.place.origin), problem.place.line or 0))
     ]
     if len(lines) == 1:
         raise ConfigError(lines[0])
@@ -146,11 +144,10 @@ def find_problems(draft: Draft) -> tuple[Config | None, list[Problem]]:
                     continue
                 if location not in refused:
                     refused.append(location)
-                    problems.append(_explain(draft, location, details))
+                    problem = _explain(draft, location, details)
+                    problems += [problem] if problem not in problems else []  # both numbers of an empty list are missing
                     if details["type"] == "extra_forbidden":
-                        refused.extend(
-                            (*location[:-1], key) for key in _near_keys(_section_at(location[:-1]), location[-1])
-                        )
+                        refused.extend((*location[:-1], key) for key in _near_keys(_section_at(location[:-1]), location[-1]))
                 _take_out(rest, location)
             if rest.values == before:
                 return None, problems
@@ -163,20 +160,23 @@ def _add_combinations(
 ) -> None:
     """Report the combinations whose values were all acceptable, each at the first of its keys that was written."""
     before = copy.deepcopy(rest.values)
+    reported: list[KeyPath] = []
     for keys, message in found:
         locations = [section + tuple(int(part) if part.isdigit() else part for part in key.split(".")) for key in keys]
         if not any(one[: len(other)] == other[: len(one)] for one in locations for other in refused):
             paths = [draft.written_path(location) for location in locations]
             path = next((path for path in paths if draft.has(path)), draft.written_path(section) or paths[0])
             problems.append(Problem(draft.place_of(path), key_text(path), message))
-        for location in locations:
-            _take_out(rest, location)
+        reported += locations
+    refused += reported
+    for location in reported:
+        _take_out(rest, location)
     if rest.values == before and section:
         _take_out(rest, section)
 
 
 def _take_out(rest: Draft, location: KeyPath) -> None:
-    """Remove what stands here (for an item of a list, the list); data that cannot be missing become the built-in ones."""
+    """Remove what stands here (of a list, all of it); data that must be there become the built-in ones."""
     path = rest.written_path(location)
     while path and not isinstance(path[-1], str):
         path = path[:-1]
@@ -215,7 +215,7 @@ def _every_key() -> list[str]:
 
 
 def _suggest_key(location: KeyPath, value: Any) -> str:
-    """What to write in place of an unknown key: ours for another program's, the same word elsewhere, the nearest one."""
+    """What to write for an unknown key: ours for another program's, the same word elsewhere, or the nearest one."""
     *around, key = location
     section = _section_at(tuple(around))
     prefix = f"{key_text(tuple(around))}." if around else ""
@@ -266,11 +266,7 @@ def _hint(expected: str, value: Any) -> str:
             return f"; write {value} without quotes"
     if expected == "a number" and isinstance(value, str) and re.fullmatch(r"[+-]?\d*\.?\d+([eE][+-]?\d+)?", value):
         return f"; write {value} without quotes"
-    if (
-        expected == "true or false"
-        and isinstance(value, str)
-        and value.lower() in ("yes", "no", "on", "off", "true", "false")
-    ):
+    if expected == "true or false" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off", "true", "false"):
         return f"; write {'true' if value.lower() in ('yes', 'on', 'true') else 'false'}"
     if expected == "text" and isinstance(value, bool | int | float):
         return f"; write '{describe(value).removeprefix('the number ')}' with quotes"
@@ -282,10 +278,10 @@ EXPECTED = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text",
-    "path_type": "text",
+    "is_instance_of": "text",  # of the path fields
     "model_type": "keys and values below it",
     "dict_type": "keys and values below it",
-    "tuple_type": "a list",
+    "tuple_type": "a list of two numbers, such as [0.9, 0.98]",
 }
 BOUNDS = {
     "greater_than": ("gt", "must be above"),
@@ -310,16 +306,21 @@ def _explain(draft: Draft, location: KeyPath, details: Any) -> Problem:
         sentence = "expected a list of two numbers, such as [0.9, 0.98]"
     elif kind in EXPECTED:
         expected = EXPECTED[kind]
-        if path[:1] == ("data",) and len(path) == 2 and path[1] in SPLITS:
-            expected = "a file, a built-in corpus, a corpus (keys below it), or a list of those"
+        if len(path) in (2, 3) and path[0] == "data" and path[1] in SPLITS and isinstance(path[-1], str) == (len(path) == 2):
+            expected = "a file, a built-in corpus, or a corpus (keys and values below it)"
+            expected += ", or a list of those" if len(path) == 2 else ""
+        elif path == ("data",):
+            expected = "a built-in corpus, or keys and values below it"
         sentence = f"expected {expected}, not {describe(value)}{_hint(expected, value)}"
     elif kind == "literal_error":
         choices = context["expected"].replace("'", "")
-        near = difflib.get_close_matches(str(value).lower(), re.split(r", | or ", choices), n=1)
-        sentence = f"expected {choices}, not {describe(value)}" + (f"; did you mean {near[0]}?" if near else "")
+        word = value.lower() if isinstance(value, str) else ""
+        near = difflib.get_close_matches(word, re.split(r", | or ", choices), n=1)
+        hint = f"; did you mean {near[0]}?" if near else _hint(choices, value)
+        sentence = f"expected {choices}, not {describe(value)}{hint}"
     elif kind in BOUNDS:
         name, words = BOUNDS[kind]
-        sentence = f"{words} {context[name]:g}, not {value}"
+        sentence = f"{words} {context[name]:.10g}, not {value}"
     elif kind == "finite_number":
         sentence = f"must be finite, not {value}"
     elif kind == "string_too_short":

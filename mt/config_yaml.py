@@ -45,17 +45,15 @@ def read_yaml(path: Path) -> Draft:
     if document is None:
         return draft
     if not isinstance(document, CommentedMap):
-        raise ConfigError(
-            f"{path}: expected keys and values such as `data: demo`, not {describe(_plain(document, (), draft, ()))}"
-        )
-    draft.values = _plain(document, (), draft, ())
+        raise ConfigError(f"{path}: expected keys and values such as `data: demo`, not {describe(_plain(document, (), draft))}")
+    draft.values = _plain(document, (), draft)
     return draft
 
 
 def yaml_value(text: str) -> Any:
     """The value that a piece of YAML stands for. Raises ConfigError."""
     try:
-        return _plain(_yaml().load(text), (), Draft(Place("the value")), ())
+        return _plain(_yaml().load(text), (), Draft(Place("the value")))
     except YAMLError as error:
         raise ConfigError(_yaml_message("", text, error)) from error
 
@@ -67,28 +65,24 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _plain(node: Any, path: KeyPath, draft: Draft, around: tuple[int, ...]) -> Any:
-    """Plain dicts, lists and scalars; the places of the keys go into the draft. around: the ids of the node's parents."""
-    if id(node) in around:
-        raise ConfigError(f"{draft.place_of(path)}: {key_text(path)}: refers to itself")
+def _plain(node: Any, path: KeyPath, draft: Draft) -> Any:
+    """Plain dicts, lists and scalars of what ruamel read; the places of the keys go into the draft."""
     if isinstance(node, CommentedMap):
         values = {}
         for key, value in node.items():
             here = (*path, str(key))
             if key in (node.lc.data or {}):  # a key that came in through `<<` has no place of its own
                 draft.places[here] = Place(draft.place.origin, node.lc.key(key)[0] + 1)
-            values[str(key)] = _plain(value, here, draft, (*around, id(node)))
+            values[str(key)] = _plain(value, here, draft)
         return values
     if isinstance(node, CommentedSeq):
         items = []
         for index, item in enumerate(node):
             draft.places[(*path, index)] = Place(draft.place.origin, node.lc.item(index)[0] + 1)
-            items.append(_plain(item, (*path, index), draft, (*around, id(node))))
+            items.append(_plain(item, (*path, index), draft))
         return items
     if isinstance(node, TaggedScalar):
-        raise ConfigError(
-            f"{draft.place_of(path)}: {key_text(path)}: the tag {node.tag.value} has no meaning here; remove it"
-        )
+        raise ConfigError(f"{draft.place_of(path)}: {key_text(path)}: the tag {node.tag.value} has no meaning here; remove it")
     if isinstance(node, bool | ScalarBoolean):
         return bool(node)
     for kind in (int, float, str):
@@ -102,9 +96,7 @@ def _yaml_message(origin: str, text: str, error: YAMLError) -> str:
     """What is wrong with the YAML: where, and in plain words."""
     if isinstance(error, ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return (
-            f"{_position(origin, line)}the character U+{ord(text[error.position]):04X} cannot stand in YAML; remove it"
-        )
+        return f"{_position(origin, line)}the character U+{ord(text[error.position]):04X} cannot stand in YAML; remove it"
     assert isinstance(error, MarkedYAMLError), type(error)
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context
@@ -126,8 +118,8 @@ def _yaml_message(origin: str, text: str, error: YAMLError) -> str:
         return f"{where}text that begins with {problem.split()[2]} needs quotes"
     if "<stream end>" in problem:
         return f"{where}a bracket is never closed" + (f"; it began in line {started}" if started else "")
-    context = f" {error.context}" if error.context else ""
-    return f"{where}not YAML:{context}{f' that began in line {started}' if started else ''}: {problem}"
+    context = f"{error.context}{f' that began in line {started}' if started else ''}: " if error.context else ""
+    return f"{where}not YAML: {context}{problem}"
 
 
 def _position(origin: str, line: int, column: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Write configs/schema.json, which editors use to complete and check configurations: `python scripts/make_schema.py`."""
+"""Write configs/schema.json, with which editors complete and check configurations: `python scripts/make_schema.py`."""
 
 import json
 from pathlib import Path

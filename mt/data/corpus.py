@@ -108,7 +108,7 @@ def read_corpus(
     if not read.sources:
         raise DataError(f"{key}: {read.origin}: there is not a single pair in it.")
     if not allow_empty_sides:
-        _refuse_empty_sides(read, key, "that line from both files" if corpus.source else "that pair")
+        _refuse_empty_sides(read, key, "such line from both files" if corpus.source else "such pair")
     return read
 
 
@@ -126,9 +126,7 @@ def fingerprint(corpora: Sequence[Corpus]) -> str:
     return digest.hexdigest()
 
 
-def _builtin_pairs(
-    builtin: str, split: str, source_language: str, target_language: str, key: str
-) -> list[tuple[str, str]]:
+def _builtin_pairs(builtin: str, split: str, source_language: str, target_language: str, key: str) -> list[tuple[str, str]]:
     """The pairs of a built-in corpus, in the wanted direction."""
     if builtin != "demo":
         from mt.data.toy import toy_pairs
@@ -226,9 +224,7 @@ def _possible_headers(corpus: CorpusConfig, candidates: Sequence[tuple[str, str]
     return [pair for pair in candidates if not any(name.isdecimal() for name in pair)]
 
 
-def _choose_columns(
-    table: Table, candidates: Sequence[tuple[str, str]], corpus: CorpusConfig, origin: str
-) -> tuple[str, str]:
+def _choose_columns(table: Table, candidates: Sequence[tuple[str, str]], corpus: CorpusConfig, origin: str) -> tuple[str, str]:
     """The names of the source and the target column. Raises DataError when they are not there or are one and the same."""
     if not candidates:
         raise DataError(f"{origin}: source_column and target_column are both {corpus.source_column!r}. Give each its own.")
@@ -304,7 +300,7 @@ def _refuse_empty_sides(corpus: Corpus, key: str, what: str) -> None:
     places = _numbers(corpus.unit, [corpus.line_of(index) for index in empty])
     raise DataError(
         f"{key}: {corpus.origin}: {_count(len(empty), 'pair')} of {len(corpus)} with an empty side "
-        f"(source {num_sources}, target {num_targets}): {places}. Remove each time {what}."
+        f"(source {num_sources}, target {num_targets}): {places}. Remove every {what}."
     )
 
 

@@ -12,7 +12,7 @@ one test pair and no valid pair may go to test; one with at least one valid pair
 left out.  So each test sentence puts two words together that training never showed together.  A test or valid
 sentence is also left out if it has a word form that no training sentence has, or a side that another split has.
 
-It is no sample of natural text: about 450 words, polite speech only, one translation for each Korean sentence.
+It is no sample of natural text: fewer than 400 words, polite speech only, one translation for each Korean sentence.
 """
 from __future__ import annotations
 

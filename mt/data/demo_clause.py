@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 
 from mt.data.demo_inflection import Stem, english_ing, english_past, english_third, honorific, particle
-from mt.data.demo_lexicon import DEEDS, NOUNS, PEOPLE, PLACES, PLAIN, TIMES, YOUNG_PLACES, Deed, Noun, Person, Place
+from mt.data.demo_lexicon import DEEDS, NOUNS, PEOPLE, PLACES, PLAIN, TIMES, YOUNG_PLACES, Deed, Noun, Person, Place, word_list
 
 Pair = tuple[str, str]
 YOU = Person("", "you", "pl", "your")
@@ -20,9 +20,9 @@ ENDINGS = {("해요", "present"): "어요", ("해요", "past"): "었어요", ("�
            ("합니다", "present"): "(스)ㅂ니다", ("합니다", "past"): "었습니다", ("합니다", "future"): "(으)ㄹ 겁니다"}
 NATIVE = ["", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열", "열한", "열두"]
 SINO = ["", "일", "이", "삼", "사", "오", "육", "칠", "팔", "구"]
-ENGLISH_SMALL = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-                 "sixteen seventeen eighteen nineteen").split()
-ENGLISH_TENS = " _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+ENGLISH_SMALL = word_list("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+                 "sixteen seventeen eighteen nineteen")
+ENGLISH_TENS = word_list(" _ twenty thirty forty fifty sixty seventy eighty ninety")
 ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
             "twelve": "twelfth", "twenty": "twentieth", "thirty": "thirtieth"}
 
@@ -143,7 +143,8 @@ def choose_act(rng: random.Random, flags: str, objects: bool = False, place: flo
     pool = deeds_with(flags, objects)
     deed = pool[int(rng.random() * len(pool))]
     noun = NOUNS[rng.choice(deed.objects)] if deed.objects else None
-    chosen = rng.choice(deed.places) if deed.places and rng.random() < place else None
+    wants_place = rng.random() < place or (deed.lemma == "걷" and place > 0)  # bare "walked" sounds unfinished
+    chosen = rng.choice(deed.places) if deed.places and wants_place else None
     return Act(deed, noun, PLACES[chosen] if chosen else None)
 
 

@@ -1,4 +1,4 @@
-"""Sentence patterns of the built-in demo corpus with numbers and people: counting, dates, existence, jobs, gifts.
+"""Sentence patterns of the built-in demo corpus with numbers and people: counting, dates, jobs, gifts.
 
 Importing this module adds its patterns to ``mt.data.demo_patterns.PATTERNS``, where the simple clauses are.
 """
@@ -31,15 +31,18 @@ from mt.data.demo_inflection import (
     with_article,
 )
 from mt.data.demo_lexicon import (
+    CITIES,
     COUNTERS,
     MONTHS,
     NAMED,
     NOUNS,
     PEOPLE,
+    PERSON_ADJECTIVES,
     PLACES,
     PLAIN,
     WEEKDAYS,
     Noun,
+    word_list,
 )
 from mt.data.demo_patterns import SPEAKER, Sentence, day, pattern, sentence
 
@@ -75,8 +78,8 @@ def counting(rng: random.Random) -> Sentence | None:
     return sentence(korean, english, act.pairs)
 
 
-FURNISHED = {"방": "책상 의자 침대 소파 상자 컴퓨터 텔레비전 시계 가방 인형", "거실": "소파 의자 텔레비전 시계 식탁 고양이 개",
-             "교실": "책상 의자 컴퓨터 시계 학생", "부엌": "냉장고 의자 식탁 상자", "공원": "나무 개 고양이 학생 새 자전거",
+FURNISHED = {"방": "책상 의자 침대 소파 상자 컴퓨터 텔레비전 가방 인형", "거실": "소파 의자 텔레비전 식탁 고양이 개",
+             "교실": "책상 의자 컴퓨터 학생", "부엌": "냉장고 의자 식탁 상자", "공원": "나무 개 고양이 학생 새 자전거",
              "도서관": "책상 의자 컴퓨터 학생", "동물원": "말 토끼 새", "카페": "의자 학생 고양이 컴퓨터"}
 
 
@@ -93,9 +96,9 @@ def existence_counted(rng: random.Random) -> Sentence:
 
 POSITIONS = {"위": "on", "아래": "under", "옆": "next to", "뒤": "behind", "앞": "in front of"}
 SURFACES = {"책상": "desk", "식탁": "dining table", "침대": "bed", "의자": "chair", "상자": "box", "소파": "sofa"}
-SMALL_THINGS = ("책 신문 편지 사전 가방 모자 시계 우산 카메라 휴대폰 지갑 열쇠 안경 인형 장난감 고양이 잡지 볼펜 연필 "
-                "공책 선물 사과 커피 물 우유 여권").split()
-LARGE_THINGS = "가방 고양이 인형 장난감 우산 선물".split()
+SMALL_THINGS = word_list("책 신문 편지 사전 가방 모자 시계 우산 카메라 휴대폰 지갑 열쇠 안경 인형 장난감 고양이 잡지 볼펜 연필 "
+                "공책 선물 사과 커피 물 우유 여권")
+LARGE_THINGS = word_list("가방 고양이 인형 장난감 우산 선물")
 
 
 @pattern(2.2)
@@ -119,7 +122,7 @@ def existence(rng: random.Random) -> Sentence | None:
 def having(rng: random.Random) -> Sentence:
     """저는 여동생이 두 명 있어요. / 민수는 고양이가 한 마리 있어요. / 돈이 없어요."""
     who, style = PEOPLE[rng.choice(["저", *NAMED])], rng.choice(STYLES)
-    noun = NOUNS[rng.choice("여동생 남동생 누나 형 아들 딸 고양이 개 토끼 자전거 자동차 카메라 컴퓨터 휴대폰 우산".split())]
+    noun = NOUNS[rng.choice(word_list("여동생 남동생 누나 형 아들 딸 고양이 개 토끼 자전거 자동차 카메라 컴퓨터 휴대폰 우산"))]
     if noun.ko in ("누나", "형") and who.own == "her":
         noun = NOUNS["여동생"]
     have = "have" if who.agree == "1" else "has"
@@ -132,22 +135,23 @@ def having(rng: random.Random) -> Sentence:
     return sentence(korean, f"{who.en} {have} {en_count}", [("있다", noun.ko), (who.ko, noun.ko)])
 
 
-PRICES = {2: "사과 빵 우유 물 공책 볼펜 신문 주스".split(), 10: "책 잡지 커피 수박 샌드위치 피자 케이크 비빔밥 모자 인형 우산 양말".split(),
-          50: "가방 옷 치마 바지 셔츠 코트 구두 운동화 시계 의자 지갑".split()}
+PRICES = [  # nouns, step in won, fewest and most steps
+    (word_list("사과 빵 우유 물 공책 볼펜 신문 주스 커피"), 500, 2, 7),
+    (word_list("책 잡지 수박 샌드위치 피자 케이크 비빔밥 모자 인형 우산 양말"), 1000, 4, 15),
+    (word_list("가방 옷 치마 바지 셔츠 코트 구두 운동화 시계 의자 지갑"), 5000, 3, 15)]
 
 
 @pattern(1.2)
 def price(rng: random.Random) -> Sentence:
-    """이 가방은 삼만 오천 원이에요."""
-    size = rng.choice(list(PRICES))
-    noun, style = NOUNS[rng.choice(PRICES[size])], rng.choice(STYLES)
-    won = 500 * rng.randint(2, 7) if size == 2 else 1000 * rng.randint(4, 15) if size == 10 else 5000 * rng.randint(3, 15)
+    """이 가방은 삼만 오천 원이에요. / 35,000원입니다."""
+    nouns, step, fewest, most = rng.choice(PRICES)
+    noun, style, won = NOUNS[rng.choice(nouns)], rng.choice(STYLES), step * rng.randint(fewest, most)
     digits = rng.random() < 0.4
     amount = f"{won:,}원" if digits else sino_number(won) + " 원"
     korean = f"이 {particle(noun.ko, '은/는')} {amount}" + ("이에요" if style == "해요" else "입니다")
-    english = f"{'these' if noun.kind == 'plural' else 'this'} {noun.en} {'cost' if noun.kind == 'plural' else 'costs'} "
-    thousand = f"{won // 1000}천" if won % 1000 == 0 else str(won)
-    return sentence(korean, english + (f"{won:,}" if digits else english_number(won)) + " won", [(noun.ko, thousand + "원")])
+    thing = f"these {noun.en} cost" if noun.kind == "plural" else f"this {noun.en} costs"
+    english = f"{thing} {f'{won:,}' if digits else english_number(won)} won"
+    return sentence(korean, english, [(noun.ko, f"{won}원")])
 
 
 @pattern(1.2)
@@ -165,7 +169,7 @@ def date(rng: random.Random) -> Sentence:
         owner = PEOPLE[rng.choice(["저", *NAMED])]
         whose = ("제", "my") if owner is SPEAKER else (owner.ko + "의", owner.en + "'s")
         return sentence(f"{whose[0]} 생일은 {ko}{copula}", f"{whose[1]} birthday is {en}", pairs)
-    noun = NOUNS[rng.choice("시험 회의 파티 콘서트".split())]
+    noun = NOUNS[rng.choice(word_list("시험 회의 파티 콘서트"))]
     korean = f"{particle(noun.ko, '은/는')} {ko}에 {finish(EXIST, 'present', style)}"
     return sentence(korean, f"the {noun.en} is on {en}", pairs)
 
@@ -184,7 +188,7 @@ def clock(rng: random.Random, hours: tuple[int, int]) -> tuple[str, str, str]:
 @pattern(1.5)
 def schedule(rng: random.Random) -> Sentence:
     """회의는 월요일 세 시 이십 분에 시작해요. / 수업은 네 시 반에 끝나요."""
-    noun, style = NOUNS[rng.choice("수업 시험 회의 파티 콘서트 영화 연극 강의".split())], rng.choice(STYLES)
+    noun, style = NOUNS[rng.choice(word_list("수업 시험 회의 파티 콘서트 영화 연극 강의"))], rng.choice(STYLES)
     stem, en = rng.choice([(Stem("시작하", "하"), "start"), (Stem("끝나"), "end")])
     ko_time, en_time, hour = clock(rng, (1, 12))
     day = rng.choice(list(WEEKDAYS.items())) if rng.random() < 0.4 else None
@@ -198,9 +202,12 @@ def english_third_of(verb: str) -> str:
     return inflect(verb, "3", "present")
 
 
-ROUTINES = [("아침", (6, 9), Stem("일어나"), "get up", "in the morning"), ("아침", (7, 9), Stem("집에서 나가"), "leave home", "in the morning"),
-            ("저녁", (5, 8), Stem("집에 오"), "come home", "in the evening"), ("밤", (9, 11), Stem("자"), "go to bed", "at night"),
-            ("아침", (7, 9), Stem("학교에 가"), "go to school", "in the morning")]
+ROUTINES = [
+    ("아침", (6, 9), Stem("일어나"), "get up", "in the morning"), ("밤", (9, 11), Stem("자"), "go to bed", "at night"),
+    ("아침", (7, 9), Stem("집에서 나가"), "leave home", "in the morning"),
+    ("저녁", (5, 8), Stem("집에 오"), "come home", "in the evening"),
+    ("아침", (7, 9), Stem("학교에 가"), "go to school", "in the morning")]
+ROUTINE_TIMES = [("present", ("보통", "usually")), ("past", ("어제", "yesterday")), ("future", ("내일", "tomorrow"))]
 
 
 @pattern(1.3)
@@ -208,7 +215,7 @@ def routine(rng: random.Random) -> Sentence:
     """저는 매일 아침 일곱 시에 일어나요."""
     part, hours, stem, en, en_part = rng.choice(ROUTINES)
     who, style = choose_person(rng, plain="학교" in stem.text), rng.choice(STYLES)
-    tense, when = rng.choice([("present", ("보통", "usually")), ("past", ("어제", "yesterday")), ("future", ("내일", "tomorrow"))])
+    tense, when = rng.choice(ROUTINE_TIMES)
     ko_time, en_time, hour = clock(rng, hours)
     korean = join(who.topic, when[0], part, ko_time + "에", finish(korean_mood(stem, "", who), tense, style))
     manner = when[1] if tense == "present" else ""
@@ -218,7 +225,7 @@ def routine(rng: random.Random) -> Sentence:
 
 # --- people ----------------------------------------------------------------------------------------------------
 
-JOBS = "의사 가수 기자 학생 요리사 간호사 변호사 화가 배우 경찰관 회사원 작가 대학생".split()
+JOBS = word_list("의사 가수 기자 학생 요리사 간호사 변호사 화가 배우 경찰관 회사원 작가 대학생")
 NATIONS = {"한국": "Korean", "미국": "American", "일본": "Japanese", "중국": "Chinese", "영국": "British", "프랑스": "French"}
 
 
@@ -252,8 +259,40 @@ def identity(rng: random.Random) -> Sentence | None:
     return sentence(f"{who.topic} {last}", f"{who.en} {be(who.agree, 'present')} {en}", pairs)
 
 
-LIKED = ("커피 녹차 주스 우유 맥주 와인 빵 과일 불고기 비빔밥 김치 생선 고기 초콜릿 아이스크림 음악 수학 역사 과학 태권도 영화 소설 만화책 "
-         "드라마 사과 바나나 케이크 피자 샌드위치 고양이 개 토끼 말 새 꽃 딸기 국수 시 연극 수박 라면 냉면").split()
+STATE_TIMES = [("past", ("어제", "yesterday")), ("present", ("오늘", "today")), ("past", ("지난주에", "last week")),
+               ("present", ("요즘", "these days"))]
+
+
+@pattern(1)
+def condition_of_person(rng: random.Random) -> Sentence | None:
+    """민수는 어제 바빴어요. / 어머니는 오늘 피곤하세요."""
+    adjective, who, style = rng.choice(PERSON_ADJECTIVES), choose_person(rng), rng.choice(STYLES)
+    if adjective.en in ("busy", "tired", "happy"):
+        tense, when = rng.choice(STATE_TIMES)
+    else:
+        tense, when = "present", ("", "")
+        if who.ko in ("저", "우리"):
+            return None
+    korean = join(who.topic, when[0], finish(korean_mood(adjective.stem, "", who), tense, style))
+    english = join(who.en, be(who.agree, tense), adjective.en, when[1])
+    return sentence(korean, english, [(adjective.stem.text + "다", who.ko)])
+
+
+@pattern(0.6)
+def weather(rng: random.Random) -> Sentence:
+    """서울은 어제 추웠어요."""
+    stem, en = rng.choice([(Stem("춥", "ㅂ"), "cold"), (Stem("덥", "ㅂ"), "hot"), (Stem("따뜻하", "하"), "warm"),
+                           (Stem("시원하", "하"), "cool")])
+    city = PLACES[rng.choice(CITIES)]
+    tense, when = rng.choice([("past", ("어제", "yesterday")), ("present", ("오늘", "today")), ("future", ("내일", "tomorrow")),
+                              ("past", ("지난주에", "last week")), ("future", ("이번 주말에", "this weekend"))])
+    korean = join(particle(city.ko, "은/는"), when[0], finish(stem, tense, rng.choice(STYLES)))
+    return sentence(korean, join("it", inflect(f"be {en}", "3", tense), city.at, when[1]), [(stem.text + "다", city.ko)])
+
+
+LIKED = word_list("커피 녹차 주스 우유 맥주 와인 빵 과일 불고기 비빔밥 김치 생선 고기 초콜릿 아이스크림 음악 수학 역사 과학 "
+                  "태권도 영화 소설 만화책 드라마 사과 바나나 케이크 피자 샌드위치 고양이 개 토끼 말 새 꽃 "
+                  "딸기 국수 시 연극 수박 라면 냉면")
 
 
 @pattern(1.8)
@@ -268,7 +307,7 @@ def liking(rng: random.Random) -> Sentence:
                     "?" if ask else ".")
 
 
-KNOWN = "가수 의사 배우 노래 작가 화가 학생 기자 단어 변호사".split()
+KNOWN = word_list("가수 의사 배우 노래 작가 화가 학생 기자 단어 변호사")
 
 
 @pattern(0.6)
@@ -280,7 +319,8 @@ def knowing(rng: random.Random) -> Sentence:
     return sentence(korean, f"{english_clause(who, 'know', 'present', mood)} that {noun.en}", [(stem.text + "다", noun.ko)])
 
 
-GIFTS = {"주": ("give", "책 꽃 모자 시계 가방 인형 선물 커피 사과 우산 케이크"), "보내": ("send", "편지 이메일 선물 꽃 책 옷 초콜릿"),
+GIFTS = {"주": ("give", "책 꽃 모자 시계 가방 인형 선물 커피 사과 우산 케이크"),
+         "보내": ("send", "편지 이메일 선물 꽃 책 옷 초콜릿"),
          "빌려주": ("lend", "책 우산 카메라 자전거 사전 볼펜 소설")}
 
 

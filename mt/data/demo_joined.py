@@ -27,6 +27,7 @@ from mt.data.demo_inflection import (
 )
 from mt.data.demo_lexicon import (
     ADJECTIVES,
+    DEEDS,
     NAMED,
     NOUNS,
     PEOPLE,
@@ -35,8 +36,8 @@ from mt.data.demo_lexicon import (
 from mt.data.demo_patterns import Sentence, act_pairs, day, pattern, sentence
 
 REQUESTS = {"열", "닫", "켜", "끄", "읽", "쓰", "만들", "그리", "고치", "기다리", "청소하", "준비하", "씻", "외우"}
-FORBIDDEN = {"열", "닫", "켜", "끄", "사진을 찍", "자", "먹", "마시", "춤을 추", "게임을 하", "운전하", "사", "부르", "타", "기타를 치", "쓰"}
-ALONE = {"쓰", "읽", "빌리", "일하", "입", "신", "가르치", "고치", "그리", "만나", "기다리", "듣"}  # no deeds to suggest doing together
+FORBIDDEN = {"열", "닫", "켜", "끄", "사진을 찍", "자", "먹", "마시", "춤을 추", "게임을 하", "운전하", "부르", "타", "기타를 치"}
+ALONE = {"쓰", "읽", "빌리", "일하", "입", "신", "가르치", "고치", "그리", "만나", "기다리", "듣"}
 
 
 @pattern(1.5)
@@ -52,14 +53,16 @@ def request(rng: random.Random) -> Sentence | None:
         if act.deed.lemma not in FORBIDDEN:
             return None
         ko, en = stem.attach("지 마") + "세요", "please do not"
-    return sentence(join(act.korean, ko), join(en, act.deed.en, act.english("your")), act_pairs(act, YOU))
+    if act.deed.lemma == "고치":  # one asks to have one's own things fixed
+        return sentence(join("제", act.bare, ko), f"{en} {act.deed.en} my {act.noun.en}", act_pairs(act, YOU)[:1])
+    return sentence(join(act.korean, ko), join(en, act.deed.en, act.english()), act_pairs(act, YOU))
 
 
 @pattern(1.8)
 def suggestion(rng: random.Random) -> Sentence | None:
     """내일 같이 영화를 볼까요? / 같이 영화를 봅시다."""
     act = choose_act(rng, "tw")
-    if act.deed.lemma in ALONE:
+    if act.deed.lemma in ALONE or (act.place and act.place.ko == "방"):
         return None
     when = day(rng, "future") if rng.random() < 0.6 else ("", "")
     ask = rng.random() < 0.5
@@ -68,27 +71,28 @@ def suggestion(rng: random.Random) -> Sentence | None:
     return sentence(join(when[0], "같이", act.korean, last), english, act_pairs(act, YOU), "?" if ask else ".")
 
 
+DEED_OF = {deed.lemma: deed for deed in DEEDS}
 # Reason, with what one does about it: (stem, English "it"/"who" phrase, deeds as lemma + object).
 REASONS = [
     (Stem("날씨가 춥", "ㅂ"), "it", "be cold", "입 코트|신 부츠|마시 커피|마시 녹차|먹 라면|닫 창문|먹 국수"),
     (Stem("날씨가 덥", "ㅂ"), "it", "be hot", "열 창문|켜 에어컨|마시 주스|마시 맥주|먹 아이스크림|먹 수박|먹 냉면|수영을 하"),
     (Stem("비가 오"), "it", "rain", "사 우산|타 택시|타 버스|타 지하철|빌리 우산|닫 창문"),
     (Stem("눈이 오"), "it", "snow", "신 부츠|타 지하철|타 버스|사진을 찍|입 코트"),
-    (Stem("배가 고프", "으"), "who", "be hungry", "먹 빵|먹 샌드위치|먹 비빔밥|먹 국수|사 빵|만들 샌드위치|주문하 피자|먹 사과|먹 피자|먹 불고기"),
+    (Stem("배가 고프", "으"), "who", "be hungry", "먹 빵|먹 샌드위치|먹 비빔밥|먹 국수|사 빵|만들 샌드위치|주문하 피자|"
+     "먹 사과|먹 피자|먹 불고기"),
     (Stem("피곤하", "하"), "who", "be tired", "마시 커피|타 택시|쉬|자|마시 녹차"),
     (Stem("시간이 없"), "who", "not have time", "타 택시|먹 샌드위치|사 빵|먹 바나나"),
     (Stem("목이 마르", "르"), "who", "be thirsty", "마시 주스|마시 녹차|마시 우유|사 주스|먹 수박|마시 맥주"),
-    (Stem("심심하", "하"), "who", "be bored", "보 영화|읽 만화책|게임을 하|듣 음악|그리 고양이|읽 소설|읽 잡지|보 드라마|산책을 하"),
+    (Stem("심심하", "하"), "who", "be bored", "보 영화|읽 만화책|게임을 하|듣 음악|그리 고양이|읽 소설|"
+     "읽 잡지|보 드라마|산책을 하"),
 ]
 
 
 def _consequence(rng: random.Random, deeds: str) -> Act:
-    """Find the act for an entry such as "마시 커피"."""
+    """Make the act for an entry such as "마시 커피" (a lemma may hold a space of its own: "수영을 하")."""
     entry = rng.choice(deeds.split("|"))
-    lemma, noun = (entry, None) if any(d.lemma == entry for d in deeds_with("", False)) else entry.rsplit(" ", 1)
-    deed = next(d for d in deeds_with("", False) if d.lemma == lemma and (noun is None or noun in d.objects or lemma == "사"
-                or noun in ("국수", "라면", "주스")))
-    return Act(deed, NOUNS[noun] if noun else None, None)
+    lemma, noun = (entry, "") if entry in DEED_OF else entry.rsplit(" ", 1)
+    return Act(DEED_OF[lemma], NOUNS[noun] if noun else None, None)
 
 
 @pattern(2.5)
@@ -209,7 +213,8 @@ def relative_object(rng: random.Random) -> Sentence | None:
     if not options:
         return None
     adjective, who = rng.choice(options), PEOPLE[rng.choice(["저", "우리", *NAMED, "남동생", "누나", "제 친구"])]
-    tense = rng.choice(["past", "past", "future", "want"] if who.agree == "1" and "w" in act.deed.flags else ["past", "past", "future"])
+    wanted = ["want"] if who.agree == "1" and "w" in act.deed.flags else []
+    tense = rng.choice(["past", "past", "future", *wanted])
     if tense == "future" and act.deed.lemma not in ("사", "빌리", "보", "만나"):
         return None
     state = "past" if tense == "past" and used_up else "present"
@@ -241,8 +246,9 @@ def relative_person(rng: random.Random) -> Sentence | None:
     return sentence(join(when[0], act.korean, verb, "사람은", copula), english, act_pairs(act, who))
 
 
-CONTRASTS = {"비싸": "예쁘 좋 맛있 편하 가볍 빠르 재미있", "싸": "좋 편하 맛있 예쁘", "작": "비싸 무겁 예쁘 좋", "크": "가볍 싸", "맵": "맛있", "무겁": "좋 예쁘 편하 싸",
-             "길": "재미있 예쁘", "어렵": "재미있 좋", "짧": "재미있 좋", "느리": "싸", "쉽": "재미없", "가볍": "따뜻하 편하 크", "달": "비싸", "짜": "맛있"}
+CONTRASTS = {"비싸": "예쁘 좋 맛있 편하 가볍 빠르 재미있", "싸": "좋 편하 맛있 예쁘", "작": "비싸 무겁 예쁘 좋", "크": "가볍 싸",
+             "맵": "맛있", "무겁": "좋 예쁘 편하 싸", "길": "재미있 예쁘", "어렵": "재미있 좋", "짧": "재미있 좋",
+             "느리": "싸", "쉽": "재미없", "가볍": "따뜻하 편하 크", "달": "비싸", "짜": "맛있"}
 
 
 @pattern(1.5)
@@ -255,6 +261,8 @@ def contrast(rng: random.Random) -> Sentence | None:
     if not shared:
         return None
     noun, (which, singular, plural) = NOUNS[rng.choice(shared)], rng.choice([("이", "this", "these"), ("그", "that", "those")])
-    korean = f"{which} {particle(noun.ko, '은/는')} {first.stem.attach('지만')} {finish(second.stem, 'present', rng.choice(STYLES))}"
-    english = f"{plural if noun.kind == 'plural' else singular} {noun.en} {be(noun.agreement, 'present')} {first.en} but {second.en}"
+    last = finish(second.stem, "present", rng.choice(STYLES))
+    korean = join(which, particle(noun.ko, "은/는"), first.stem.attach("지만"), last)
+    this = plural if noun.kind == "plural" else singular
+    english = join(this, noun.en, be(noun.agreement, "present"), first.en, "but", second.en)
     return sentence(korean, english, [(adj.stem.text + "다", noun.ko) for adj in (first, second)])

@@ -33,7 +33,7 @@ class Noun:
     @property
     def generic(self) -> str:
         """English for the noun in general: "books", "water"."""
-        return english_plural(self.en) if self.kind == "count" else self.en
+        return english_plural(self.en) if self.kind == "count" and self.ko not in ("피자", "케이크", "수박") else self.en
 
     @property
     def agreement(self) -> str:
@@ -112,6 +112,11 @@ class Adjective:
         return f"most {self.en}" if comparative.startswith("more ") else comparative[:-1] + "st"
 
 
+def word_list(text: str) -> list[str]:
+    """Split a line of words; keeps long word lists readable."""
+    return text.split()
+
+
 def _rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.split("|")] for row in table.strip().splitlines()]
 
@@ -127,12 +132,13 @@ def _nouns(kind: str, table: str) -> dict[str, Noun]:
 
 
 NOUNS = _nouns("count", """
-책 book 권; 신문 newspaper 장; 편지 letter 통; 소설 novel 권; 잡지 magazine 권; 만화책 comic book 권; 기사 article 개;
+책 book 권; 신문 newspaper 부; 편지 letter 통; 소설 novel 권; 잡지 magazine 권; 만화책 comic book 권; 기사 article 개;
 이메일 email 통; 시 poem 편; 보고서 report 개; 사전 dictionary 권; 영화 movie 편; 드라마 drama 편; 연극 play 편;
 다큐멘터리 documentary 편; 사과 apple 개; 바나나 banana 개; 수박 watermelon 통; 샌드위치 sandwich 개; 케이크 cake 개;
 피자 pizza 판; 가방 bag 개; 모자 hat 개; 시계 watch 개; 우산 umbrella 개; 카메라 camera 대; 컴퓨터 computer 대;
 휴대폰 cell phone 대; 자전거 bicycle 대; 자동차 car 대; 오토바이 motorcycle 대; 트럭 truck 대; 선물 present 개;
-지갑 wallet 개; 치마 skirt 벌; 셔츠 shirt 벌; 한복 hanbok 벌; 코트 coat 벌; 열쇠 key 개; 여권 passport 개; 의자 chair 개; 책상 desk 개;
+지갑 wallet 개; 치마 skirt 벌; 셔츠 shirt 벌; 한복 hanbok 벌; 코트 coat 벌; 열쇠 key 개; 여권 passport 개;
+의자 chair 개; 책상 desk 개;
 침대 bed 개; 소파 sofa 개; 장난감 toy 개; 인형 doll 개; 상자 box 개; 나무 tree 그루; 산 mountain 개; 고양이 cat 마리;
 개 dog 마리; 토끼 rabbit 마리; 말 horse 마리; 새 bird 마리; 친구 friend 명; 의사 doctor 명; 가수 singer 명;
 기자 reporter 명; 학생 student 명; 요리사 cook 명; 간호사 nurse 명; 변호사 lawyer 명; 화가 painter 명;
@@ -222,7 +228,8 @@ YOUNG_PLACES = ("학교", "교실", "회사", "운동장", "체육관", "수영�
 
 # lemma | class | English | objects | places | flags
 # A lemma such as "노래를 부르" carries a fixed object of its own.  Flags: h habitual, t past and future, p progressive,
-# n parts of the day, l months and years, a an ability, y not for honoured subjects, o English needs my/his/her, d English needs the, L past only,
+# n parts of the day, l months and years, a an ability, y not for honoured subjects, o English needs my/his/her,
+# d English needs the, L past only,
 # w something one may want, r the object can head a relative clause.
 DEEDS = [Deed(row[0], Stem(row[0].split()[-1], row[1]), " ".join(row[0].split()[:-1]), row[2], tuple(row[3].split()),
               tuple(row[4].split()), row[5]) for row in _rows("""
@@ -246,7 +253,7 @@ DEEDS = [Deed(row[0], Stem(row[0].split()[-1], row[1]), " ".join(row[0].split()[
 사 | regular | buy | 빵 샌드위치 케이크 | 빵집 | htpr
 사 | regular | buy | 컴퓨터 카메라 자전거 자동차 휴대폰 | | tlrw
 만들 | ㄹ | make | 샌드위치 케이크 빵 | 집 부엌 | htpnrwa
-만들 | ㄹ | make | 불고기 비빔밥 김치 국수 | 집 부엌 식당 | htpnrwa
+만들 | ㄹ | make | 불고기 비빔밥 김치 국수 | 집 부엌 | htpnrwa
 만들 | ㄹ | make | 의자 책상 장난감 인형 가방 | 집 | tplrwa
 듣 | ㄷ | listen to | 음악 라디오 뉴스 노래 | 집 방 거실 | htpn
 듣 | ㄷ | listen to | 강의 | 학교 도서관 교실 | htpw
@@ -255,12 +262,13 @@ DEEDS = [Deed(row[0], Stem(row[0].split()[-1], row[1]), " ".join(row[0].split()[
 가르치 | regular | teach | 한국어 영어 수학 역사 과학 음악 중국어 | 학교 교실 | htplwa
 공부하 | 하 | study | 한국어 영어 중국어 수학 역사 과학 경제 일본어 | 학교 도서관 집 카페 방 | htplw
 만나 | regular | meet | 친구 의사 가수 기자 작가 배우 | 카페 공원 역 식당 호텔 | tnrw
-기다리 | regular | wait for | 버스 택시 | 정류장 | tp
-기다리 | regular | wait for | 친구 | 공원 카페 역 공항 학교 | tpn
-기다리 | regular | wait for | 기차 지하철 | 역 | tp
+기다리 | regular | wait for | 버스 택시 | 정류장 | pL
+기다리 | regular | wait for | 친구 | 공원 카페 역 공항 학교 | pnL
+기다리 | regular | wait for | 기차 지하철 | 역 | pL
 타 | regular | take | 버스 지하철 기차 택시 | | ht
-입 | regular | wear | 한복 바지 셔츠 코트 | | htpw
-신 | regular | wear | 구두 운동화 양말 부츠 | | htpw
+입 | regular | wear | 한복 | | htpw
+입 | regular | wear | 바지 셔츠 코트 | | htp
+신 | regular | wear | 구두 운동화 양말 부츠 | | htp
 찾 | regular | look for | 열쇠 지갑 안경 휴대폰 우산 가방 여권 | 집 방 거실 | po
 잃어버리 | regular | lose | 열쇠 지갑 휴대폰 우산 가방 여권 | 공원 역 공항 극장 시장 | oL
 그리 | regular | draw | 꽃 고양이 나무 산 말 새 개 | 공원 집 방 | htpnrwa
@@ -287,7 +295,7 @@ DEEDS = [Deed(row[0], Stem(row[0].split()[-1], row[1]), " ".join(row[0].split()[
 요리를 하 | 하 | cook | | 집 부엌 | htpnwa
 일하 | 하 | work | | 회사 병원 은행 호텔 식당 도서관 시장 | htplw
 쉬 | regular | rest | | 집 방 공원 거실 | htpnw
-자 | regular | sleep | | 집 방 호텔 | htpn
+자 | regular | sleep | | 집 방 호텔 | tpn
 춤을 추 | regular | dance | | 집 공원 학교 | htpnway
 사진을 찍 | regular | take photos | | 공원 바닷가 동물원 | htpnw
 숙제를 하 | 하 | do homework | | 집 도서관 학교 카페 | htpny

@@ -26,8 +26,8 @@ _SAMPLE_BYTES = 1 << 16  # a multiple of 4, so that a sample never cuts a UTF-16
 def read_bytes(path: Path, size: int = -1) -> bytes:
     """The content of a file, decompressed when its name ends in `.gz`.
 
-    size: how many bytes of the file to read at most; -1: all. Raises DataError when the file does not exist (the nearest name in its folder is suggested), is a folder, may not be
-    read, or is a damaged gzip file.
+    size: how many bytes of the file to read at most; -1: all. Raises DataError when the file does not exist
+    (the nearest name in its folder is suggested), is a folder, may not be read, or is a damaged gzip file.
     """
     try:
         with path.open("rb") as file:

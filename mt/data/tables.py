@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mt.config_fields import TABLE_ENDINGS
 from mt.data.encodings import decode_text, read_bytes
@@ -102,10 +103,11 @@ def _refuse_ragged(path: Path, lengths: Iterable[tuple[int, int]], expected: int
     """Raise DataError when rows have more or fewer cells than the first: a cell too many means a wrong sentence."""
     ragged = [(line, length) for line, length in lengths if length != expected]
     if ragged:
-        shown = ", ".join(f"line {line} ({length})" for line, length in ragged[:5]) + ", …" * (len(ragged) > 5)
+        shown = ", ".join(f"line {line} ({length})" for line, length in ragged[:5])
+        more = f" and {len(ragged) - 5} more" if len(ragged) > 5 else ""
         raise DataError(
-            f"{path}: line 1 has {expected} columns, but {len(ragged)} of the others do not: {shown}. "
-            "Repair or remove them: a separator inside a sentence, or one that is missing."
+            f"{path}: line 1 has {expected} columns, unlike {shown}{more}. "
+            "Repair or remove what differs: a separator inside a sentence, or one that is missing."
         )
 
 
@@ -191,9 +193,7 @@ def _read_parquet(path: Path) -> Table:
             raise DataError(f"{path}: the file is empty.")
         with _quiet_datasets(), tempfile.TemporaryDirectory() as cache:
             pattern = glob.escape(str(path.absolute()))
-            dataset = datasets.load_dataset(
-                "parquet", data_files=pattern, split="train", cache_dir=cache, keep_in_memory=True
-            )
+            dataset = datasets.load_dataset("parquet", data_files=pattern, split="train", cache_dir=cache, keep_in_memory=True)
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetsError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {_reason(error)}.") from None
     return _from_dataset(dataset)
@@ -224,7 +224,7 @@ def _reason(error: BaseException) -> str:
     return message.splitlines()[0].rstrip(".")
 
 
-def _from_dataset(dataset) -> Table:  # noqa: ANN001 - a datasets.Dataset; the library is imported inside functions only
+def _from_dataset(dataset: Any) -> Table:
     """The columns of a datasets.Dataset, nested ones flattened; values are read when a column is sliced."""
     flat = dataset.flatten()
     return Table({name: flat[name] for name in flat.column_names}, range(1, len(flat) + 1), "row")

@@ -8,9 +8,7 @@ import random
 
 from mt.errors import DataError
 
-_WORDS = (
-    "ba be bi bo bu da de di do du ka ke ki ko ku ma me mi mo mu"  # 20 words; short, so that a vocabulary is tiny
-).split()
+_WORDS = tuple(consonant + vowel for consonant in "bdkm" for vowel in "aeiou")  # 20 short words: a tiny vocabulary
 _SHORTEST, _LONGEST = 3, 10
 _SPLIT_SIZES = {"test": 100, "valid": 100, "train": 4000}
 

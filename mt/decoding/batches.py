@@ -22,10 +22,10 @@ def translate_ids(
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source sentence, best first, in the order of `sources`.
 
-    sources: token ids as Tokenizer.encode_source gives them, EOS at the end. A source of EOS alone (or of nothing) gets one
-    finished hypothesis without tokens, and the model is not asked. progress: called with the number of sentences just done.
-    Longest sentences go first: if memory is short, that shows at once. Neither the order nor the batch changes a result, beyond
-    float rounding in the model. Raises DecodingError as `search` does.
+    sources: token ids as Tokenizer.encode_source gives them, EOS at the end. A source of EOS alone (or of nothing)
+    gets one finished hypothesis without tokens, and the model is not asked. progress: called with the number of
+    sentences just done. Longest sentences go first: if memory is short, that shows at once. Neither the order nor the
+    batch changes a result, beyond float rounding in the model. Raises DecodingError as `search` does.
     """
     check_options(options)
     results: list[list[Hypothesis]] = [[empty_hypothesis()] for _ in sources]
@@ -50,7 +50,7 @@ def length_limit(num_source_tokens: int, options: SearchOptions) -> int:
 
 
 def length_batches(numbers: Sequence[int], lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
-    """The sentence numbers, longest first, in batches of at most max_tokens padded tokens; a longer sentence goes alone."""
+    """Sentence numbers, longest first, in batches of at most max_tokens padded tokens; a longer one goes alone."""
     batch: list[int] = []
     for number in sorted(numbers, key=lambda number: -lengths[number]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > max_tokens:

@@ -1,4 +1,4 @@
-"""Greedy search: the most probable token at every step. The plainest search, and what beam search with one row must equal."""
+"""Greedy search: the most probable token at every step. Beam search with a beam of one must equal it."""
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ def greedy_search(
 ) -> list[list[Hypothesis]]:
     """One hypothesis for each source sentence, in a list of its own.
 
-    max_length_B: the most tokens, EOS included, of each sentence's hypothesis. Of `options` only length_penalty is read, for the
-    score. Sentences that have ended leave the batch. Raises DecodingError when the model's logits are not finite.
+    max_length_B: the most tokens, EOS included, of each sentence's hypothesis. Of `options` only length_penalty is
+    read, for the score. Sentences that have ended leave the batch. Raises DecodingError when the model's logits are
+    not finite.
     """
     limits = max_length_B.tolist()
     tokens: list[list[int]] = [[] for _ in limits]
@@ -32,9 +33,7 @@ def greedy_search(
         for sentence, token, log_prob in zip(active, chosen, log_probs, strict=True):
             tokens[sentence].append(token)
             token_log_probs[sentence].append(log_prob)
-        staying = [
-            row for row, sentence in enumerate(active) if chosen[row] != EOS and length < limits[sentence]
-        ]
+        staying = [row for row, sentence in enumerate(active) if chosen[row] != EOS and length < limits[sentence]]
         if len(staying) < len(active) and staying:
             rows_R = torch.tensor(staying, device=token_R.device)
             state.reorder(rows_R, sentences_B=rows_R)

@@ -33,10 +33,10 @@ class Hypothesis:
 
 
 def length_penalty(length: float | Tensor, alpha: float) -> float | Tensor:
-    """The divisor ((5 + |Y|) / 6)^alpha of a log-probability (Wu et al. 2016, "GNMT", eq. 14, without coverage penalty).
+    """The divisor ((5 + |Y|) / 6)^alpha of a log-probability (Wu et al. 2016, eq. 14, without its coverage).
 
-    length is |Y| counted with EOS where there is one. alpha 0 gives 1 (plain probability, which favours short hypotheses), larger
-    values favour longer ones.
+    length is |Y| counted with EOS where there is one. alpha 0 gives 1 (plain probability, which favours short
+    hypotheses), larger values favour longer ones.
     """
     return ((5.0 + length) / 6.0) ** alpha
 
@@ -44,8 +44,9 @@ def length_penalty(length: float | Tensor, alpha: float) -> float | Tensor:
 def next_log_probs(logits_RV: Tensor) -> Tensor:
     """Log_probs_RV in float32 whatever the logits' dtype; tokens that are never produced get -inf.
 
-    The normalisation is over the whole vocabulary, so that a hypothesis's log_prob is the model's own. A row whose logits hold NaN
-    or +inf becomes NaN in its maximum, where `refuse_nan` finds it without a pass of its own over the vocabulary.
+    The normalisation is over the whole vocabulary, so that a hypothesis's log_prob is the model's own. A row whose
+    logits hold NaN or +inf becomes NaN in its maximum, where `refuse_nan` finds it without a pass of its own over the
+    vocabulary.
     """
     log_probs_RV = torch.log_softmax(logits_RV, dim=-1, dtype=torch.float32)
     for token in NEVER_PRODUCED:
@@ -54,11 +55,11 @@ def next_log_probs(logits_RV: Tensor) -> Tensor:
 
 
 def refuse_nan(found: bool, length: int) -> None:
-    """Raise DecodingError if a non-finite value was found among the logits for the target position `length` (from 1)."""
+    """Raise DecodingError if a NaN was found at the target position `length` (counted from 1)."""
     if found:
         raise DecodingError(
-            f"the model produces NaN or infinite logits at target position {length}: its weights are broken or overflow in this "
-            "precision. Try an earlier checkpoint, or decode in fp32."
+            f"the model produces NaN or infinite logits at target position {length}: its weights are broken, or overflow "
+            "in this precision. Try an earlier checkpoint, or decode in fp32."
         )
 
 

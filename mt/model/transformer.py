@@ -20,9 +20,17 @@ from mt.model.interface import DecoderState, Encoded, TranslationModel
 from mt.model.positions import build_positions
 
 
+class RMSNorm(nn.RMSNorm):
+    """torch's RMSNorm (Zhang and Sennrich 2019) that takes autocast's dtype with its fp32 weight."""
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Each position divided by its root mean square, times the weight."""
+        return F.rms_norm(x_BTD, self.normalized_shape, self.weight.to(x_BTD.dtype), self.eps)
+
+
 def build_norm(kind: str, d_model: int) -> nn.Module:
-    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) over the features of each position."""
-    return nn.LayerNorm(d_model) if kind == "layernorm" else nn.RMSNorm(d_model, eps=1e-6)
+    """LayerNorm (Ba et al. 2016) or RMSNorm over the features of each position."""
+    return nn.LayerNorm(d_model) if kind == "layernorm" else RMSNorm(d_model, eps=1e-6)
 
 
 class FeedForward(nn.Module):
@@ -196,9 +204,13 @@ class Transformer(TranslationModel):
         return self.target_embedding.weight if self.output is None else self.output.weight
 
     def embed(self, token_BT: Tensor, embedding: nn.Embedding, first: int = 0) -> Tensor:
-        """Rows of the embedding times √D, plus positions, with dropout (section 3.4)."""
+        """Rows of the embedding times √D, plus positions, with dropout (section 3.4).
+
+        Under autocast the residual stream is of autocast's dtype from here on, so that no layer converts it again and again.
+        """
         x_BTD = embedding(token_BT) * math.sqrt(self.config.d_model)
-        return self.dropout(self.positions(x_BTD, first))
+        x_BTD = self.positions(x_BTD, first)
+        return self.dropout(x_BTD.to(_score_dtype(x_BTD)))
 
     def encode(self, source_BS: Tensor) -> Encoded:
         """Run the encoder stack over a padded batch of source sentences."""

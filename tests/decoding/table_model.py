@@ -1,7 +1,7 @@
-"""Models made by hand for the tests of search: next-token logits are a seeded function of the source and the whole prefix.
+"""Models made by hand for testing search: next-token logits are a seeded function of the source and the whole prefix.
 
-Nothing is computed from a tensor that batching could disturb, so results can be compared exactly, and every hypothesis can be
-scored again without search.
+Nothing is computed from a tensor that batching could disturb, so results can be compared exactly, and every hypothesis
+can be scored again without search.
 """
 
 import itertools
@@ -58,7 +58,7 @@ class TableModel(TranslationModel):
         raise AssertionError("search does not use teacher forcing")
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802
+    def output_weight_VD(self) -> Tensor:
         return torch.zeros(self.vocab_size, 1)
 
     def encode(self, source_BS: Tensor) -> Encoded:
@@ -91,9 +91,7 @@ class TableModel(TranslationModel):
 
     def token_log_probs(self, source: Tokens, tokens: Tokens) -> list[float]:
         """The log-probability of each of the tokens (EOS included if it is there), in double precision."""
-        return [
-            self.row(source, tokens[:at]).double().log_softmax(-1)[token].item() for at, token in enumerate(tokens)
-        ]
+        return [self.row(source, tokens[:at]).double().log_softmax(-1)[token].item() for at, token in enumerate(tokens)]
 
 
 Found = tuple[Tokens, float]
@@ -107,7 +105,7 @@ def source_tensor(sources: list[Tokens]) -> Tensor:
 
 
 def enumerated(model: TableModel, source: Tokens, limit: int, alpha: float, count: int) -> list[Found]:
-    """The best `count` of all target sentences there are, by scoring every one: finished ones, then those cut at the limit."""
+    """The best `count` of all target sentences, by scoring every one: finished ones, then those cut at the limit."""
     words = [token for token in range(model.vocab_size) if token not in (PAD, BOS, EOS)]
 
     def best(sentences: list[Tokens]) -> list[Found]:
@@ -120,7 +118,7 @@ def enumerated(model: TableModel, source: Tokens, limit: int, alpha: float, coun
 
 
 def textbook_beam(model: TableModel, source: Tokens, limit: int, alpha: float, beam_size: int) -> list[Found]:
-    """Beam search in lists, one sentence, never stopping before the limit: the rule in mt/decoding/beam.py word by word."""
+    """Beam search in lists, one sentence, never stopping before the limit: the rule of mt/decoding/beam.py."""
     live: list[tuple[Tokens, float]] = [((), 0.0)]
     finished: list[Found] = []
     for length in range(1, limit + 1):

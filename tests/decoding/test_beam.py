@@ -1,4 +1,4 @@
-"""Beam search against enumeration, against a beam search in lists, against greedy search and against the model's own scores."""
+"""Beam search against enumeration, a beam search in lists, greedy search and the model's own scores."""
 
 import random
 
@@ -53,7 +53,7 @@ def test_a_narrow_beam_equals_the_textbook_run_to_the_limit(beam_size: int, alph
 
 def test_search_stops_when_nothing_live_can_win() -> None:
     """EOS is all but certain after two tokens; what lives on could not catch up before the limit of 50."""
-    model = TableModel(vocab_size=8, logits=lambda source, prefix: [0.0] * 3 + [20.0 if len(prefix) == 2 else -20.0] + [0.0] * 4)
+    model = TableModel(8, logits=lambda source, prefix: [0.0] * 3 + [20.0 if len(prefix) == 2 else -20.0] + [0.0] * 4)
     run(model, beam_options(beam_size=3), limits=[50] * len(SOURCES))
     assert len(model.rows_per_step) < 8
 
@@ -147,9 +147,11 @@ def test_finished_sentences_leave_the_batch() -> None:
 @pytest.mark.parametrize("token", [PAD, EOS, 5])
 @pytest.mark.parametrize("method", ["beam", "greedy", "sampling"])
 def test_logits_that_are_not_finite_are_refused(method: str, token: int, bad: float) -> None:
-    model = TableModel(
-        vocab_size=6, logits=lambda source, prefix: [bad if at == token and len(prefix) == 1 else 0.1 * at for at in range(6)]
-    )
+    def logits(source: Tokens, prefix: Tokens) -> list[float]:
+        """One bad value, at the second position."""
+        return [bad if at == token and len(prefix) == 1 else 0.1 * at for at in range(6)]
+
+    model = TableModel(vocab_size=6, logits=logits)
     with pytest.raises(DecodingError, match="NaN or infinite logits at target position 2"):
         run(model, DecodingConfig(method=method), [(5, 4, 3)], [9])
 
@@ -168,7 +170,7 @@ def test_log_probabilities_are_float32_for_a_bfloat16_model() -> None:
         ({"method": "sampling", "temperature": 0.0}, "decoding.temperature is 0.0; it must be above 0"),
         ({"method": "sampling", "top_p": 0.0}, "decoding.top_p is 0.0"),
         ({"method": "sampling", "top_k": -1}, "decoding.top_k is -1"),
-        ({"method": "greedy", "nbest": 2}, "decoding.nbest is 2; it must be 1"),
+        ({"method": "greedy", "nbest": 2}, "decoding.nbest is 2; it must be 1 with method greedy"),
         ({"nbest": 6}, "decoding.nbest is 6; it must be at most beam_size, 5"),
         ({"nbest": 0}, "decoding.nbest is 0"),
         ({"beam_size": 0}, "decoding.beam_size is 0"),
