@@ -57,7 +57,10 @@ def train(
     overrides: SetOption = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; an existing run of that name is kept beside.")] = False,
 ) -> None:
-    """Train a model, or go on with an unfinished run of that name exactly where it stopped."""
+    """Train a model, or go on with an unfinished run.
+
+    A run that was stopped continues exactly where it was last saved; its name is the configuration's.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     from mt.config_file import load_config
     from mt.training.trainer import train as train_config
@@ -71,7 +74,10 @@ def tokenizer(
     overrides: SetOption = None,
     output: Annotated[Path | None, typer.Option("--output", help="A folder to write the SentencePiece models into.")] = None,
 ) -> None:
-    """Train the tokenizer of a configuration (mt train does it by itself), or show the cached one."""
+    """Train a tokenizer alone.
+
+    `mt train` does it by itself on first use; this shows how it cuts, and writes it where you want it.
+    """
     from mt.commands import make_tokenizer
 
     make_tokenizer(config, overrides or (), output)
@@ -94,7 +100,10 @@ def translate(
     seed: Annotated[int | None, typer.Option("--seed", help="Sampling: the same seed gives the same translations.")] = None,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Translate arguments, a file or standard input, line for line; an empty line stays an empty line."""
+    """Translate sentences or files, line for line.
+
+    Takes arguments, a file, or standard input; the order is kept, and an empty line stays an empty line.
+    """
     from mt.commands import TranslateRequest, translate_lines
 
     if beam == 1 and method is None and not nbest:
@@ -118,7 +127,10 @@ def evaluate(
     beam: BeamOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Translate a split or a file and score it: sacreBLEU's BLEU, chrF and TER with their signatures."""
+    """Score a model: BLEU, chrF and TER.
+
+    Translates a split of the run's data, or a file, and scores it with sacreBLEU, whose signatures are shown.
+    """
     from mt.commands import EvalRequest, evaluate_model
 
     changes = {} if beam is None else {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}

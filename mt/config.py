@@ -79,7 +79,7 @@ class CorpusConfig(Section):
             yield Combination(
                 ("builtin", "source", "target", "file", "dataset"), f"nothing says where the pairs are: give {choices}"
             )
-        elif len(sides) == 1 and not kinds:
+        elif len(sides) == 1:
             other = "target" if sides == ["source"] else "source"
             yield Combination((sides[0], other), f"{sides[0]} without {other}: parallel text needs a file for each side")
         if self.dataset is not None and self.split is None:

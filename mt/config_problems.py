@@ -165,7 +165,8 @@ def _add_combinations(
         locations = [section + tuple(int(part) if part.isdigit() else part for part in key.split(".")) for key in keys]
         if not any(one[: len(other)] == other[: len(one)] for one in locations for other in refused):
             paths = [draft.written_path(location) for location in locations]
-            path = next((path for path in paths if draft.has(path)), draft.written_path(section) or paths[0])
+            written = [path for path in paths if draft.has(path)] or [draft.written_path(section) or paths[0]]
+            path = max(written, key=lambda path: draft.place_of(path).origin.startswith("--set"))  # the first, or first --set
             problems.append(Problem(draft.place_of(path), key_text(path), message))
         reported += locations
     refused += reported

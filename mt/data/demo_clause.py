@@ -129,7 +129,7 @@ class Act:
 
 def join(*parts: str) -> str:
     """Join the parts that are not empty with single spaces."""
-    return " ".join(part for part in parts if part)
+    return " ".join(filter(None, parts))
 
 
 @functools.cache
@@ -160,6 +160,8 @@ def choose_person(rng: random.Random, act: Act | None = None, plain: bool = Fals
 
 def choose_time(rng: random.Random, act: Act, tense: str) -> tuple[str, str]:
     """Choose a time word of the tense that suits the act; returns both languages."""
+    if "d" in act.deed.flags:  # a light or a window is switched or opened at an hour, not on a weekday of last week
+        return rng.choice(list(TIMES[tense]["n"].items()))
     kinds = [""] + [kind for kind in "nl" if kind in act.deed.flags and TIMES[tense][kind]]
     return rng.choice(list(TIMES[tense][rng.choice(kinds)].items()))
 

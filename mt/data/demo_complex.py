@@ -70,7 +70,8 @@ def counting(rng: random.Random) -> Sentence | None:
     if act.noun.counter in ("병", "판", "벌") and act.deed.lemma != "사" or act.noun.ko in ("기사", "보고서", "자동차"):
         return None
     who, style, tense = choose_person(rng, act), rng.choice(STYLES), rng.choice(["past", "past", "future"])
-    time, number = choose_time(rng, act, tense), rng.randint(1, 5)
+    most = 2 if act.noun.counter == "대" else 3 if "l" in act.deed.flags else 5  # nobody buys five cars
+    time, number = choose_time(rng, act, tense), rng.randint(1, most)
     ko_count, en_count = counted(act.noun, number)
     verb = finish(korean_mood(act.deed.stem, "", who), tense, style)
     korean = join(who.topic, time[0], act.korean, ko_count, verb)
@@ -202,25 +203,27 @@ def english_third_of(verb: str) -> str:
     return inflect(verb, "3", "present")
 
 
-ROUTINES = [
-    ("아침", (6, 9), Stem("일어나"), "get up", "in the morning"), ("밤", (9, 11), Stem("자"), "go to bed", "at night"),
-    ("아침", (7, 9), Stem("집에서 나가"), "leave home", "in the morning"),
-    ("저녁", (5, 8), Stem("집에 오"), "come home", "in the evening"),
-    ("아침", (7, 9), Stem("학교에 가"), "go to school", "in the morning")]
-ROUTINE_TIMES = [("present", ("보통", "usually")), ("past", ("어제", "yesterday")), ("future", ("내일", "tomorrow"))]
+ROUTINES = [("아침", (6, 9), Stem("일어나"), "get up"), ("아침", (7, 9), Stem("집에서 나가"), "leave home"),
+            ("아침", (7, 9), Stem("학교에 가"), "go to school"), ("저녁", (5, 8), Stem("집에 오"), "come home"),
+            ("밤", (9, 11), Stem("자"), "go to bed")]
+PARTS_OF_DAY = {
+    "present": {"아침": ("보통 아침", "in the morning"), "저녁": ("보통 저녁", "in the evening"), "밤": ("보통 밤", "at night")},
+    "past": {"아침": ("어제 아침", "yesterday morning"),
+             "저녁": ("어제저녁", "yesterday evening"), "밤": ("어젯밤", "last night")},
+    "future": {"아침": ("내일 아침", "tomorrow morning"),
+               "저녁": ("내일 저녁", "tomorrow evening"), "밤": ("내일 밤", "tomorrow night")}}
 
 
 @pattern(1.3)
 def routine(rng: random.Random) -> Sentence:
-    """저는 매일 아침 일곱 시에 일어나요."""
-    part, hours, stem, en, en_part = rng.choice(ROUTINES)
-    who, style = choose_person(rng, plain="학교" in stem.text), rng.choice(STYLES)
-    tense, when = rng.choice(ROUTINE_TIMES)
+    """저는 보통 아침 일곱 시에 일어나요. / 어젯밤 열한 시에 잤어요."""
+    part, hours, stem, en = rng.choice(ROUTINES)
+    who, style, tense = choose_person(rng, plain="학교" in stem.text), rng.choice(STYLES), rng.choice(list(PARTS_OF_DAY))
+    ko_part, en_part = PARTS_OF_DAY[tense][part]
     ko_time, en_time, hour = clock(rng, hours)
-    korean = join(who.topic, when[0], part, ko_time + "에", finish(korean_mood(stem, "", who), tense, style))
-    manner = when[1] if tense == "present" else ""
-    english = join(english_clause(who, en, tense, manner=manner), f"at {en_time} {en_part}", "" if manner else when[1])
-    return sentence(korean, english, [(stem.text + "다", hour)])
+    korean = join(who.topic, ko_part, ko_time + "에", finish(korean_mood(stem, "", who), tense, style))
+    english = english_clause(who, en, tense, manner="usually" if tense == "present" else "")
+    return sentence(korean, f"{english} at {en_time} {en_part}", [(stem.text + "다", hour)])
 
 
 # --- people ----------------------------------------------------------------------------------------------------

@@ -33,11 +33,11 @@ from mt.data.demo_lexicon import (
     PEOPLE,
     PLAIN,
 )
-from mt.data.demo_patterns import Sentence, act_pairs, day, pattern, sentence
+from mt.data.demo_patterns import Sentence, act_pairs, adjectives_of, day, pattern, sentence
 
 REQUESTS = {"열", "닫", "켜", "끄", "읽", "쓰", "만들", "그리", "고치", "기다리", "청소하", "준비하", "씻", "외우"}
 FORBIDDEN = {"열", "닫", "켜", "끄", "사진을 찍", "자", "먹", "마시", "춤을 추", "게임을 하", "운전하", "부르", "타", "기타를 치"}
-ALONE = {"쓰", "읽", "빌리", "일하", "입", "신", "가르치", "고치", "그리", "만나", "기다리", "듣"}
+ALONE = {"쓰", "읽", "빌리", "일하", "입", "신", "가르치", "고치", "그리", "만나", "듣", "사"}
 
 
 @pattern(1.5)
@@ -48,7 +48,7 @@ def request(rng: random.Random) -> Sentence | None:
     if rng.random() < 0.6:
         if act.deed.lemma not in REQUESTS or (act.noun and act.noun.ko in ("버스", "택시", "기차", "지하철", "친구")):
             return None
-        ko, en = stem.attach("어 주") + "세요", "please"
+        act, ko, en = Act(act.deed, act.noun, None), stem.attach("어 주") + "세요", "please"
     else:
         if act.deed.lemma not in FORBIDDEN:
             return None
@@ -209,7 +209,8 @@ def relative_object(rng: random.Random) -> Sentence | None:
     """제가 어제 산 책은 재미있어요. / 민수가 내일 볼 영화는 … / 제가 읽고 싶은 책은 …"""
     act = choose_act(rng, "r", objects=True, place=0.3)
     used_up = act.deed.lemma in USED_UP and "l" not in act.deed.flags
-    options = [adj for adj in ADJECTIVES if act.noun.ko in adj.nouns and (used_up or adj.en not in ("hot", "cold", "warm"))]
+    excluded = ("famous",) if used_up else ("hot", "cold", "warm")
+    options = [adj for adj in adjectives_of(act.noun.ko) if adj.en not in excluded]
     if not options:
         return None
     adjective, who = rng.choice(options), PEOPLE[rng.choice(["저", "우리", *NAMED, "남동생", "누나", "제 친구"])]
@@ -248,7 +249,7 @@ def relative_person(rng: random.Random) -> Sentence | None:
 
 CONTRASTS = {"비싸": "예쁘 좋 맛있 편하 가볍 빠르 재미있", "싸": "좋 편하 맛있 예쁘", "작": "비싸 무겁 예쁘 좋", "크": "가볍 싸",
              "맵": "맛있", "무겁": "좋 예쁘 편하 싸", "길": "재미있 예쁘", "어렵": "재미있 좋", "짧": "재미있 좋",
-             "느리": "싸", "쉽": "재미없", "가볍": "따뜻하 편하 크", "달": "비싸", "짜": "맛있"}
+             "느리": "싸", "쉽": "재미없", "가볍": "따뜻하 크", "달": "비싸", "짜": "맛있"}
 
 
 @pattern(1.5)

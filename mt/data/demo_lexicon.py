@@ -248,7 +248,7 @@ DEEDS = [Deed(row[0], Stem(row[0].split()[-1], row[1]), " ".join(row[0].split()[
 마시 | regular | drink | 맥주 와인 | 집 식당 호텔 | htpnrwy
 사 | regular | buy | 책 소설 잡지 만화책 사전 공책 볼펜 | 서점 | tprw
 사 | regular | buy | 사과 과일 생선 고기 수박 딸기 우유 바나나 | 시장 슈퍼마켓 | htpr
-사 | regular | buy | 옷 신발 가방 모자 시계 치마 바지 우산 셔츠 코트 선물 지갑 구두 운동화 | 백화점 시장 | tprw
+사 | regular | buy | 옷 신발 가방 모자 시계 바지 우산 셔츠 코트 선물 지갑 구두 운동화 | 백화점 시장 | tprw
 사 | regular | buy | 꽃 | 꽃집 시장 | htpr
 사 | regular | buy | 빵 샌드위치 케이크 | 빵집 | htpr
 사 | regular | buy | 컴퓨터 카메라 자전거 자동차 휴대폰 | | tlrw
@@ -281,7 +281,7 @@ DEEDS = [Deed(row[0], Stem(row[0].split()[-1], row[1]), " ".join(row[0].split()[
 닫 | regular | close | 문 창문 상자 | | td
 켜 | regular | turn on | 불 텔레비전 라디오 컴퓨터 에어컨 | | td
 끄 | 으 | turn off | 불 텔레비전 라디오 컴퓨터 에어컨 | | td
-준비하 | 하 | prepare | 아침 점심 저녁 선물 파티 | 집 호텔 | tp
+준비하 | 하 | prepare | 아침 점심 저녁 선물 | 집 호텔 | tp
 청소하 | 하 | clean | 방 거실 부엌 교실 화장실 | | htp
 운전하 | 하 | drive | 자동차 트럭 버스 택시 | | htpa
 씻 | regular | wash | 사과 과일 딸기 | 부엌 | tp

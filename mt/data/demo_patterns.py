@@ -6,6 +6,7 @@ to its share of the corpus.  Everything is polite speech (해요체 or 합니다
 """
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 
@@ -92,7 +93,11 @@ def _timed(rng: random.Random, tense: str, flags: str, mood: str = "", ask: bool
 @pattern(4)
 def habit(rng: random.Random) -> Sentence:
     """민수는 매일 책을 읽어요."""
-    return _timed(rng, "present", "h")
+    act = choose_act(rng, "h")
+    who, style, meal = choose_person(rng, act), rng.choice(STYLES), act.noun and act.noun.ko in ("아침", "점심", "저녁")
+    when = ("매일", "every day") if meal else choose_time(rng, act, "present")
+    korean, english = clause(who, act, "present", style, when=when)
+    return sentence(korean, english, act_pairs(act, who))
 
 
 @pattern(3)
@@ -226,14 +231,15 @@ def obligation(rng: random.Random) -> Sentence | None:
     return sentence(korean, english, act_pairs(act, who))
 
 
-REMARKABLE = word_list("불고기 비빔밥 냉면 김치 연극 와인 한복 수박 영화")
+REMARKABLE = word_list("불고기 비빔밥 냉면 김치 연극 와인 한복 수박")
 
 
 @pattern(1.5)
 def experience(rng: random.Random) -> Sentence | None:
     """저는 불고기를 먹은 적이 있어요. / 민수는 말을 그린 적이 없어요."""
     act = choose_act(rng, "r", objects=True, place=0)
-    if act.deed.lemma == "사" or not ("l" in act.deed.flags or act.deed.lemma in ("만나", "만들", "고치", "그리", "빌리") or act.noun.ko in REMARKABLE):
+    notable = "l" in act.deed.flags or act.deed.lemma in ("만나", "만들", "고치", "그리", "빌리") or act.noun.ko in REMARKABLE
+    if act.deed.lemma == "사" or not notable:
         return None
     who = choose_person(rng, act, plain=True)
     mood = rng.choice(["(으)ㄴ 적이 있", "(으)ㄴ 적이 없"])
@@ -349,6 +355,12 @@ def _determined(noun: Noun, which: str) -> str:
             "그": "those" if noun.kind == "plural" else "that"}[which] + f" {noun.en}"
 
 
+@functools.cache
+def adjectives_of(noun: str) -> tuple[Adjective, ...]:
+    """Return the adjectives that describe a noun."""
+    return tuple(adjective for adjective in ADJECTIVES if noun in adjective.nouns)
+
+
 def _described(rng: random.Random) -> tuple[Adjective, Noun]:
     adjective = rng.choice(ADJECTIVES)
     return adjective, NOUNS[rng.choice(adjective.nouns)]
@@ -422,10 +434,12 @@ def superlative(rng: random.Random) -> Sentence | None:
 @pattern(2.5)
 def attribute(rng: random.Random) -> Sentence | None:
     """저는 어제 빨간 가방을 샀어요."""
-    adjective, noun = _described(rng)
     act = choose_act(rng, "tr", objects=True)
-    if noun.ko not in act.deed.objects or (adjective.en in ("easy", "difficult", "boring", "heavy", "salty", "slow")):
+    noun = act.noun
+    fitting = [adj for adj in adjectives_of(noun.ko) if adj.en not in ("easy", "difficult", "boring", "heavy", "salty", "slow")]
+    if not fitting or act.deed.lemma == "고치":
         return None
+    adjective = rng.choice(fitting)
     who, tense, style = choose_person(rng, act), rng.choice(["past", "past", "future"]), rng.choice(STYLES)
     time = choose_time(rng, act, tense)
     phrase = f"{adnominal(adjective.stem, 'state')} {particle(noun.ko, '을/를')}"

@@ -1,7 +1,7 @@
 """Where a token stands: fixed sinusoidal, learned and rotary positions.
 
 Sinusoidal and learned positions are added to the embeddings once; rotary positions turn queries and keys inside self-attention.
-Relative biases (ALiBi, Shaw) are not covered. Legend in mt/model/interface.py.
+Relative biases (ALiBi, Shaw) are not covered. Legend in mt/model/interface.py; here also J pairs of features (D/2 or K/2).
 """
 
 import math
@@ -17,10 +17,10 @@ def sinusoidal_table(length: int, d_model: int) -> Tensor:
     """
     assert d_model % 2 == 0
     position_T1 = torch.arange(length, dtype=torch.float64).unsqueeze(1)
-    rate_D = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10000.0) / d_model))
+    rate_J = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10000.0) / d_model))
     table_TD = torch.empty(length, d_model, dtype=torch.float64)
-    table_TD[:, 0::2] = torch.sin(position_T1 * rate_D)
-    table_TD[:, 1::2] = torch.cos(position_T1 * rate_D)
+    table_TD[:, 0::2] = torch.sin(position_T1 * rate_J)
+    table_TD[:, 1::2] = torch.cos(position_T1 * rate_J)
     return table_TD.float()
 
 
@@ -35,7 +35,8 @@ class SinusoidalPositions(nn.Module):
         """x_BTD plus the positions first, first + 1, …"""
         needed = first + x_BTD.shape[1]
         if needed > self.table_TD.shape[0]:
-            self.table_TD = sinusoidal_table(2 * needed, x_BTD.shape[2]).to(x_BTD.device)
+            with torch.inference_mode(False):  # a table that first grows while translating must serve training afterwards
+                self.table_TD = sinusoidal_table(2 * needed, x_BTD.shape[2]).to(x_BTD.device)
         return x_BTD + self.table_TD[first:needed].to(x_BTD.dtype)
 
 
@@ -69,17 +70,17 @@ class RotaryPositions(nn.Module):
     def __init__(self, head_width: int):
         super().__init__()
         assert head_width % 2 == 0
-        rate_K = torch.exp(torch.arange(0, head_width, 2, dtype=torch.float64) * (-math.log(10000.0) / head_width))
-        self.register_buffer("rate_K", rate_K.float(), persistent=False)
+        rate_J = torch.exp(torch.arange(0, head_width, 2, dtype=torch.float64) * (-math.log(10000.0) / head_width))
+        self.register_buffer("rate_J", rate_J.float(), persistent=False)
 
     def forward(self, x_BHTK: Tensor, first: int = 0) -> Tensor:
         """x_BHTK turned, for the positions first, first + 1, …"""
         position_T = torch.arange(first, first + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
-        angle_TK = torch.outer(position_T, self.rate_K)
-        cos_TK, sin_TK = angle_TK.cos().to(x_BHTK.dtype), angle_TK.sin().to(x_BHTK.dtype)
-        left_BHTK, right_BHTK = x_BHTK.chunk(2, dim=-1)
+        angle_TJ = torch.outer(position_T, self.rate_J)
+        cos_TJ, sin_TJ = angle_TJ.cos().to(x_BHTK.dtype), angle_TJ.sin().to(x_BHTK.dtype)
+        left_BHTJ, right_BHTJ = x_BHTK.chunk(2, dim=-1)
         return torch.cat(
-            [left_BHTK * cos_TK - right_BHTK * sin_TK, right_BHTK * cos_TK + left_BHTK * sin_TK], dim=-1
+            [left_BHTJ * cos_TJ - right_BHTJ * sin_TJ, right_BHTJ * cos_TJ + left_BHTJ * sin_TJ], dim=-1
         )
 
 
