@@ -1,7 +1,7 @@
 """Label-smoothed cross-entropy, outside the model, without ever holding all logits.
 
 The loss is a sum over target tokens; the trainer divides by the global number of target tokens, so that accumulation and ranks
-do not change it. Dimensions: N target tokens without padding, D d_model, V vocabulary.
+do not change it. Dimensions: N target tokens without padding, C of them in a chunk, D d_model, V vocabulary.
 """
 
 from typing import NamedTuple
@@ -51,13 +51,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         log_prob_N = torch.empty_like(target_logits_N)
         for first in range(0, x_ND.shape[0], CHUNK_TOKENS):
             here = slice(first, first + CHUNK_TOKENS)
-            target_N1 = target_N[here].unsqueeze(1)
-            probs_NV = torch.softmax(x_ND[here] @ matrix_VD.T, dim=-1)
-            log_prob_N[here] = probs_NV.gather(1, target_N1).squeeze(1).float().log()
+            target_C1 = target_N[here].unsqueeze(1)
+            probs_CV = torch.softmax(x_ND[here] @ matrix_VD.T, dim=-1)
+            log_prob_N[here] = probs_CV.gather(1, target_C1).squeeze(1).float().log()
             if needs_gradient:
-                probs_NV.scatter_add_(1, target_N1, probs_NV.new_full(target_N1.shape, smoothing - 1))
-                gradient_x_ND[here] = probs_NV @ matrix_VD
-                gradient_w_VD += probs_NV.T @ x_ND[here]
+                probs_CV.scatter_add_(1, target_C1, probs_CV.new_full(target_C1.shape, smoothing - 1))
+                gradient_x_ND[here] = probs_CV @ matrix_VD
+                gradient_w_VD += probs_CV.T @ x_ND[here]
         likelihood = -log_prob_N.sum()
         loss = likelihood
         if smoothing:

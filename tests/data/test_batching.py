@@ -50,15 +50,14 @@ def test_batches_come_in_no_order_of_length() -> None:
     assert abs(numpy.corrcoef(longest, numpy.arange(len(longest)))[0, 1]) < 0.2
 
 
-@pytest.mark.parametrize("max_tokens", [256, 1000, 4096, 10**9])
-def test_each_pair_stands_once_and_no_batch_is_over_budget_or_padded_much(max_tokens: int) -> None:
+@pytest.mark.parametrize(("max_tokens", "most_padding"), [(256, 0.05), (1000, 0.08), (2048, 0.1), (4096, 0.13), (10**9, 1.0)])
+def test_each_pair_stands_once_and_no_batch_is_over_budget_or_padded_much(max_tokens: int, most_padding: float) -> None:
+    """Of 20 000 pairs a batch of 4096 tokens is every 130th: so many alike are not always there."""
     batches = plan_batches(LENGTHS_N2, max_tokens, seed=1, epoch=1)
     assert sorted(numpy.concatenate(batches).tolist()) == list(range(len(LENGTHS_N2)))
     assert all(larger_side(LENGTHS_N2, batch) <= max_tokens for batch in batches)
-    if max_tokens < 10**9:
-        positions = sum(int(LENGTHS_N2[batch].max(axis=0).sum()) * len(batch) for batch in batches)
-        padding = 1 - LENGTHS_N2.sum() / positions
-        assert padding < 0.10
+    positions = sum(int(LENGTHS_N2[batch].max(axis=0).sum()) * len(batch) for batch in batches)
+    assert 1 - LENGTHS_N2.sum() / positions < most_padding
 
 
 def test_weight_two_is_twice_weight_a_half_every_second_epoch_and_zero_never() -> None:
