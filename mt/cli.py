@@ -32,7 +32,9 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="A run, its name, or a checkpoint. Default: $MT_MODEL or the latest finished run.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-BeamOption = Annotated[int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)]
+BeamOption = Annotated[
+    int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)
+]
 
 
 def _version(asked: bool) -> None:

@@ -165,7 +165,7 @@ def _split_name(request: EvalRequest) -> str:
     return str(request.source) if request.source else request.split
 
 
-def _named_pairs(request: EvalRequest, config) -> list[tuple[str, Sequence[str], Sequence[str]]]:  # noqa: ANN001
+def _named_pairs(request: EvalRequest, config) -> list[tuple[str, Sequence[str], Sequence[str]]]:
     """(name, sources, references) of every corpus to score."""
     if (request.source is None) != (request.reference is None):
         missing = "--reference" if request.reference is None else "--source"

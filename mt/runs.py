@@ -166,7 +166,7 @@ def read_tensors(path: Path, stamp: str | None = None) -> dict[str, Tensor]:
                     f"{metadata.get('tokenizer', '?')[:12]}, the one beside them {stamp[:12]}); put the run's own tokenizer "
                     "back, or translate with the run that belongs to it"
                 )
-            return {name: stream.get_tensor(name) for name in stream.keys()}
+            return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
         raise RunError(f"{shown(path)}: there are no weights here") from error
     except (SafetensorError, OSError) as error:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from mt.data.special_ids import PAD
 
+_BIN_WIDTHS = (1, 2, 3, 4, 6, 8)  # target lengths that count as equal; one side's padding is traded for the other's
+
 
 @dataclass(frozen=True)
 class EncodedPairs:
@@ -55,29 +57,46 @@ def plan_batches(
 ) -> list[numpy.ndarray]:
     """The batches of one epoch, each an array of pair indices, in a shuffled order.
 
-    Pairs of like target length, and among them of like source length, stand together. A batch holds at most max_tokens
-    positions, padding included, on its larger side; a single pair longer than that is a batch of its own. Ties are broken at random, anew in each epoch.
+    Pairs of like target length, and among them of like source length, stand together; how like is chosen so that the whole epoch
+    has the least padding. A batch holds at most max_tokens positions, padding included, on its larger side; a single pair longer
+    than that is a batch of its own. Ties are broken at random, anew in each epoch.
     """
     if weights is None:
         weights = numpy.ones(len(lengths_N2))
     chosen = epoch_pairs(weights, seed, epoch)
     generator = numpy.random.default_rng([seed, epoch, 1])
     generator.shuffle(chosen)
-    source_length, target_length = lengths_N2[chosen, 0], lengths_N2[chosen, 1]
-    # Source order runs up and down in turn, so that neighbours stay alike where the target length changes.
-    serpentine = numpy.where(target_length % 2 == 0, source_length, -source_length)
-    chosen = chosen[numpy.lexsort((serpentine, target_length))]
+    plans = [_cut(lengths_N2, _by_length(lengths_N2, chosen, width), max_tokens) for width in _BIN_WIDTHS]
+    batches = min(plans, key=lambda plan: _positions(lengths_N2, plan))
+    generator.shuffle(batches)
+    return batches
+
+
+def _by_length(lengths_N2: numpy.ndarray, chosen: numpy.ndarray, width: int) -> numpy.ndarray:
+    """The chosen pairs by target length, in bins `width` tokens wide, and by source length inside a bin."""
+    source_length, bin_number = lengths_N2[chosen, 0], lengths_N2[chosen, 1] // width
+    # Source order runs up and down in turn, so that neighbours stay alike where the bin changes.
+    serpentine = numpy.where(bin_number % 2 == 0, source_length, -source_length)
+    return chosen[numpy.lexsort((serpentine, bin_number))]
+
+
+def _cut(lengths_N2: numpy.ndarray, ordered: numpy.ndarray, max_tokens: int) -> list[numpy.ndarray]:
+    """Cut the ordered pairs into batches as large as the budget allows."""
     batches, first, longest = [], 0, 0
-    larger = lengths_N2[chosen].max(axis=1) if len(chosen) else numpy.empty(0, dtype=numpy.int64)
+    larger = lengths_N2[ordered].max(axis=1) if len(ordered) else numpy.empty(0, dtype=numpy.int64)
     for position, length in enumerate(larger.tolist()):
         longest = max(longest, length)
         if position > first and longest * (position - first + 1) > max_tokens:
-            batches.append(chosen[first:position])
+            batches.append(ordered[first:position])
             first, longest = position, length
-    if first < len(chosen):
-        batches.append(chosen[first:])
-    generator.shuffle(batches)
+    if first < len(ordered):
+        batches.append(ordered[first:])
     return batches
+
+
+def _positions(lengths_N2: numpy.ndarray, plan: list[numpy.ndarray]) -> int:
+    """All positions of a plan's batches, padding included."""
+    return sum(len(batch) * int(lengths_N2[batch].max(axis=0).sum()) for batch in plan)
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> Tensor:

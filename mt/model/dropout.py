@@ -41,13 +41,13 @@ class _KeepSome(torch.autograd.Function):
     """x · keep · scale, remembering one byte a value."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, keep: Tensor, scale: float) -> Tensor:  # noqa: ANN001
+    def forward(ctx, x: Tensor, keep: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(keep)
         ctx.scale = scale
         return torch.mul(x, keep).mul_(scale)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):  # noqa: ANN001, ANN205
+    def backward(ctx, gradient: Tensor):
         (keep,) = ctx.saved_tensors
         return torch.mul(gradient, keep).mul_(ctx.scale), None, None
 
@@ -57,7 +57,7 @@ def cheap_dropout(x: Tensor, probability: float) -> Tensor:
 
     The probability is rounded to 1/256, and the scale is the exact inverse of the rounded one, so expectations are right.
     """
-    dropped = round(probability * _LEVELS)
+    dropped = min(round(probability * _LEVELS), _LEVELS - 1)
     if dropped == 0:
         return x
     keep = _random_bytes.draw(x.numel()).view(x.shape) >= dropped

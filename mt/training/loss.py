@@ -15,6 +15,9 @@ CHUNK_TOKENS = 1024
 """Target tokens whose logits are held at once: with 10 k words 20 MB in bf16, which stays in the last-level cache."""
 
 
+_TINY = torch.finfo(torch.float32).tiny  # a probability that underflows costs 87 nats instead of infinity
+
+
 class LossSums(NamedTuple):
     """Sums over target tokens."""
 
@@ -42,7 +45,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, smoothing: float):  # noqa: ANN001, ANN205
+    def forward(ctx, x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, smoothing: float):
         matrix_VD = weight_VD.to(x_ND.dtype)
         needs_gradient = ctx.needs_input_grad[0]
         gradient_x_ND = torch.empty_like(x_ND) if needs_gradient else None
@@ -53,13 +56,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             here = slice(first, first + CHUNK_TOKENS)
             target_C1 = target_N[here].unsqueeze(1)
             probs_CV = torch.softmax(x_ND[here] @ matrix_VD.T, dim=-1)
-            log_prob_N[here] = probs_CV.gather(1, target_C1).squeeze(1).float().log()
+            log_prob_N[here] = probs_CV.gather(1, target_C1).squeeze(1).float().clamp_min_(_TINY).log()
             if needs_gradient:
                 probs_CV.scatter_add_(1, target_C1, probs_CV.new_full(target_C1.shape, smoothing - 1))
                 gradient_x_ND[here] = probs_CV @ matrix_VD
                 gradient_w_VD += probs_CV.T @ x_ND[here]
         likelihood = -log_prob_N.sum()
-        loss = likelihood
+        loss = likelihood.clone()  # not the same tensor, which is marked as not differentiable
         if smoothing:
             # The mass ε/V on every word is a rank-one part of loss and gradients: no pass over the logits is needed for it.
             vocabulary = weight_VD.shape[0]
@@ -75,7 +78,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return loss, likelihood
 
     @staticmethod
-    def backward(ctx, gradient_loss: Tensor, _: Tensor):  # noqa: ANN001, ANN205
+    def backward(ctx, gradient_loss: Tensor, _: Tensor):
         gradient_x_ND, gradient_w_VD = ctx.saved_tensors
         return gradient_x_ND * gradient_loss.to(gradient_x_ND.dtype), gradient_w_VD * gradient_loss, None, None
 
@@ -83,7 +86,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 def cross_entropy(x_BTD: Tensor, weight_VD: Tensor, target_BT: Tensor, smoothing: float) -> LossSums:
     """Label-smoothed cross-entropy (Szegedy et al. 2016, section 7) of the decoder's states, summed over real target tokens.
 
-    The smoothing mass ε is spread over the whole vocabulary, the target included. Products run in x's dtype, the softmax in fp32.
+    The smoothing mass ε is spread over the whole vocabulary, the target included. Products run in x's dtype (autocast's under autocast); the
+    softmax sums in fp32 and is rounded to that dtype.
     """
     kept_BT = target_BT != PAD
     kind = x_BTD.device.type

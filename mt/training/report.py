@@ -21,7 +21,7 @@ class Report:
     def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int):
         self._run, self._log_every, self._step = run, log_every, first_step
         _forget_after(run.metrics_path, first_step)
-        self._metrics = open(run.metrics_path, "a", encoding="utf-8")
+        self._metrics = open(run.metrics_path, "a", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self._board = _board(run.path / "tensorboard", first_step)
         self._bar = tqdm(
             total=max_steps, initial=first_step, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty(), smoothing=0.05
@@ -98,7 +98,7 @@ class Report:
             self._board.add_scalar(f"{kind}/{name}", float(value), step)
 
 
-def _board(directory: Path, first_step: int):  # noqa: ANN202 - the type would import TensorBoard early
+def _board(directory: Path, first_step: int):
     """A TensorBoard writer that forgets what was written after first_step."""
     from torch.utils.tensorboard import SummaryWriter
 

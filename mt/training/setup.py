@@ -27,13 +27,19 @@ FREE_TO_CHANGE = (
     "name",
     "data.test",
     "decoding",
-    *(
-        f"training.{key}"
-        for key in (
-            "max_steps max_epochs validate_every save_every log_every validate_sentences patience "
-            "average average_checkpoints threads device precision max_bad_steps"
-        ).split()
-    ),
+    "training.max_steps",
+    "training.max_epochs",
+    "training.validate_every",
+    "training.save_every",
+    "training.log_every",
+    "training.validate_sentences",
+    "training.patience",
+    "training.average",
+    "training.average_checkpoints",
+    "training.threads",
+    "training.device",
+    "training.precision",
+    "training.max_bad_steps",
 )
 """The settings that a continued run may have otherwise than it began; all others decide what is being trained."""
 

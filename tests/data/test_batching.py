@@ -31,7 +31,7 @@ def larger_side(lengths_N2: numpy.ndarray, batch: numpy.ndarray) -> int:
 def test_the_plan_is_a_function_of_its_arguments() -> None:
     before = LENGTHS_N2[:2000].copy()
     plan = as_lists(plan_batches(LENGTHS_N2[:2000], 1000, seed=5, epoch=2))
-    numpy.random.seed(0)  # noqa: NPY002 - nobody's global state matters
+    numpy.random.seed(0)  # global state does not matter
     torch.manual_seed(0)
     assert as_lists(plan_batches(LENGTHS_N2[:2000], 1000, seed=5, epoch=2)) == plan
     assert (LENGTHS_N2[:2000] == before).all()
@@ -50,7 +50,7 @@ def test_batches_come_in_no_order_of_length() -> None:
     assert abs(numpy.corrcoef(longest, numpy.arange(len(longest)))[0, 1]) < 0.2
 
 
-@pytest.mark.parametrize(("max_tokens", "most_padding"), [(256, 0.05), (1000, 0.08), (2048, 0.1), (4096, 0.13), (10**9, 1.0)])
+@pytest.mark.parametrize(("max_tokens", "most_padding"), [(256, 0.05), (1000, 0.08), (2048, 0.1), (4096, 0.1), (10**9, 1.0)])
 def test_each_pair_stands_once_and_no_batch_is_over_budget_or_padded_much(max_tokens: int, most_padding: float) -> None:
     """Of 20 000 pairs a batch of 4096 tokens is every 130th: so many alike are not always there."""
     batches = plan_batches(LENGTHS_N2, max_tokens, seed=1, epoch=1)

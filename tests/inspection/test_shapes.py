@@ -30,8 +30,8 @@ def truthful(x_BSD: Tensor) -> Tensor:
     mask_B11S = torch.ones(B, 1, 1, S)
     merged_RD = x_BSD.reshape(B * S, D)
     table_S2 = numpy.zeros((S, 2))
-    shapes_are_not_looked_at_AB = [x_BSD, mask_B11M := None, table_S2]
-    return merged_RD if shapes_are_not_looked_at_AB else mask_B11S
+    a_list_is_not_looked_at_AB = [mask_B11S, table_S2]
+    return merged_RD if a_list_is_not_looked_at_AB else x_BSD
 
 
 def wrong_rank(x_BD: Tensor) -> None:
@@ -82,7 +82,7 @@ def test_true_names_are_recorded_and_not_reproached() -> None:
         (wrong_array, numpy.zeros((5, 3)), "lengths_N2 has the shape (5, 3): its 2 is 3, but 2 means 2"),
     ],
 )
-def test_a_name_that_lies_is_reported_once_with_file_and_function(function, argument, sentence: str) -> None:  # noqa: ANN001
+def test_a_name_that_lies_is_reported_once_with_file_and_function(function, argument, sentence: str) -> None:
     with trace_shapes(HERE) as trace:
         function(argument)
         function(argument)

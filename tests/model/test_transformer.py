@@ -4,6 +4,7 @@ Dimensions: legend in mt/model/interface.py.
 """
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ SOURCE_BS = torch.tensor([[5, 9, 12, 7, 4, EOS], [8, 6, EOS, PAD, PAD, PAD], [11
 TARGET_BT = torch.tensor([[6, 4, EOS, PAD, PAD], [9, 14, 13, 12, EOS], [EOS, PAD, PAD, PAD, PAD]])
 
 
-def every_combination(function):  # noqa: ANN001, ANN201
+def every_combination(function: Callable) -> Callable:
     """Run a test with every kind of positions, activation, norm and norm position."""
     names = ["-".join(options.values()) for options in COMBINATIONS]
     return pytest.mark.parametrize("options", COMBINATIONS, ids=names)(function)
