@@ -35,8 +35,9 @@ lint: install ## check style and unused code
 format: install ## let ruff put imports and simple things right
 	$(BIN)/ruff check --fix .
 
-schema: install ## write configs/schema.json anew after a configuration field has changed
+schema: install ## write what is generated: configs/schema.json and the README's file map
 	$(BIN)/python scripts/make_schema.py
+	$(BIN)/python scripts/make_file_map.py
 
 measure: install ## measure start-up and a first translation as whole processes (needs a trained run)
 	$(BIN)/python scripts/measure_startup.py

@@ -149,7 +149,7 @@ def main() -> None:
     logger = logging.getLogger("mt")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.addHandler(handler)
+    logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     try:
         app()

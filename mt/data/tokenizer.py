@@ -81,18 +81,6 @@ class Tokenizer:
         """Token ids of target sentences, EOS at the end."""
         return self.target.processor.encode(list(lines), add_eos=True, num_threads=1)
 
-    def sample(self, sources: Sequence[str], targets: Sequence[str], amount: float, seed: int) -> tuple[list, list]:
-        """Both sides segmented at random (subword regularisation, Kudo 2018; BPE-dropout, Provilkov et al. 2020).
-
-        amount: `tokenizer.sampling`. A function of the seed alone, so that an epoch can be made again on resume.
-        """
-        sentencepiece.set_random_generator_seed(seed)
-        options = {"add_eos": True, "enable_sampling": True, "alpha": amount, "nbest_size": -1, "num_threads": 1}
-        return (
-            self.source.processor.encode(list(sources), **options),
-            self.target.processor.encode(list(targets), **options),
-        )
-
     def decode_target(self, ids: Sequence[int]) -> str:
         """The text of target token ids without special ones. Bytes that are no UTF-8 become U+FFFD."""
         kept = [int(token) for token in ids if token not in (PAD, BOS, EOS)]

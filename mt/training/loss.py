@@ -86,8 +86,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 def cross_entropy(x_BTD: Tensor, weight_VD: Tensor, target_BT: Tensor, smoothing: float) -> LossSums:
     """Label-smoothed cross-entropy (Szegedy et al. 2016, section 7) of the decoder's states, summed over real target tokens.
 
-    The smoothing mass ε is spread over the whole vocabulary, the target included. Products run in x's dtype (autocast's under autocast); the
-    softmax sums in fp32 and is rounded to that dtype.
+    The smoothing mass ε is spread over the whole vocabulary, the target included. Products run in x's dtype (autocast's under
+    autocast); the softmax sums in fp32 and is rounded to that dtype.
     """
     kept_BT = target_BT != PAD
     kind = x_BTD.device.type

@@ -12,6 +12,7 @@ import numpy
 from mt.config import Config
 from mt.data.batching import EncodedPairs
 from mt.data.corpus import Corpus, fingerprint, read_corpora
+from mt.data.subword_sampling import SubwordSampler
 from mt.data.tokenizer import Tokenizer, train_tokenizer
 from mt.errors import DataError
 
@@ -55,23 +56,40 @@ def _first(numbers: Sequence[int], most: int = 3) -> str:
 
 @dataclass(frozen=True)
 class TrainingTexts:
-    """The training pairs that are kept, as text: what is encoded, anew in each epoch when segmentation is sampled."""
+    """The training pairs that are kept, as text."""
 
     sources: list[str]
     targets: list[str]
     weights: numpy.ndarray
 
-    def encode(self, tokenizer: Tokenizer, sampling: float, max_length: int, seed: int, epoch: int) -> EncodedPairs:
-        """Token ids of all pairs; with sampling > 0 a function of (seed, epoch).
+    def encode(self, tokenizer: Tokenizer) -> EncodedPairs:
+        """Token ids of all pairs."""
+        return EncodedPairs(
+            _arrays(tokenizer.encode_source(self.sources)), _arrays(tokenizer.encode_target(self.targets)), self.weights
+        )
 
-        A sampled segmentation longer than max_length is replaced by the plain one, which fits.
-        """
-        sources, targets = tokenizer.encode_source(self.sources), tokenizer.encode_target(self.targets)
-        if sampling > 0:
-            drawn = tokenizer.sample(self.sources, self.targets, sampling, (seed * 1_000_003 + epoch) % 2**32)
-            sources = [new if len(new) <= max_length else plain for new, plain in zip(drawn[0], sources, strict=True)]
-            targets = [new if len(new) <= max_length else plain for new, plain in zip(drawn[1], targets, strict=True)]
-        return EncodedPairs(_arrays(sources), _arrays(targets), self.weights)
+
+class EpochEncoder:
+    """The training pairs as token ids, epoch by epoch: always the same, or segmented anew when `tokenizer.sampling` asks for it."""
+
+    def __init__(self, config: Config, tokenizer: Tokenizer, texts: TrainingTexts):
+        self._seed, self._max_length = config.training.seed, config.data.max_length
+        self._plain = texts.encode(tokenizer)
+        self._samplers: list[SubwordSampler] = []
+        if config.tokenizer.sampling > 0:
+            kind, amount = config.tokenizer.model_type, config.tokenizer.sampling
+            for side, (vocabulary, lines) in enumerate([(tokenizer.source, texts.sources), (tokenizer.target, texts.targets)]):
+                self._samplers.append(SubwordSampler(vocabulary.processor, kind, amount, lines, 2 * self._seed + side))
+
+    def pairs(self, epoch: int) -> EncodedPairs:
+        """Token ids of all pairs in this epoch. A drawn segmentation longer than data.max_length gives way to the plain one, which fits."""
+        if not self._samplers:
+            return self._plain
+        sides = []
+        for side, (sampler, plain) in enumerate(zip(self._samplers, (self._plain.sources, self._plain.targets), strict=True)):
+            drawn = sampler.draw(2 * self._seed + side, epoch)
+            sides.append([new if len(new) <= self._max_length else old for new, old in zip(drawn, plain, strict=True)])
+        return EncodedPairs(*sides, self._plain.weights)
 
 
 def _arrays(sequences: Sequence[Sequence[int]]) -> list[numpy.ndarray]:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 
 from mt.config import Config
-from mt.data.batching import Batch, EncodedPairs, make_batch, plan_batches
+from mt.data.batching import Batch, make_batch, plan_batches
 from mt.errors import Interrupted, TrainingError
 from mt.runs import RunDirectory, runs_root, shown
 from mt.training.averaging import update_ema
 from mt.training.finish import finish
 from mt.training.interrupt import StopRequest
+from mt.training.prepare import EpochEncoder
 from mt.training.report import Report
 from mt.training.setup import Training, check_same_settings, move_aside, set_up, wants_more
 from mt.training.state import best_steps, save_state, tidy_checkpoints
@@ -82,12 +83,10 @@ def is_over(training: Training) -> bool:
 def batches_from(training: Training) -> Iterator[Batch]:
     """All batches from the state's position on, epoch after epoch. Moves the position when a batch is taken."""
     config, data, state = training.config, training.data, training.state
-    sampling, max_length, seed = config.tokenizer.sampling, config.data.max_length, config.training.seed
-    pairs: EncodedPairs | None = None
+    encoder = EpochEncoder(config, data.tokenizer, data.train)
     while True:
-        if pairs is None or sampling > 0:
-            pairs = data.train.encode(data.tokenizer, sampling, max_length, seed, state.epoch)
-        plan = plan_batches(pairs.lengths_N2(), config.training.max_tokens, seed, state.epoch, pairs.weights)
+        pairs = encoder.pairs(state.epoch)
+        plan = plan_batches(pairs.lengths_N2(), config.training.max_tokens, config.training.seed, state.epoch, pairs.weights)
         while state.batch < len(plan):
             indices = plan[state.batch]
             state.batch += 1

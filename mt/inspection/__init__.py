@@ -1,0 +1,1 @@
+"""Looking inside: shapes. This file re-exports nothing."""
