@@ -152,14 +152,15 @@ class RunDirectory:
 def serialise(tensors: Mapping[str, Tensor], stamp: str) -> bytes:
     """Tensors as a safetensors file, with the format and the tokenizer's hash in its metadata."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save(contiguous, metadata={"format": FORMAT, "tokenizer": stamp})
+    # One entry, because safetensors writes several in any order, and equal weights are to be equal files.
+    return save(contiguous, metadata={"mt": json.dumps({"format": FORMAT, "tokenizer": stamp})})
 
 
 def read_tensors(path: Path, stamp: str | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file. RunError when it is missing, damaged, or made with another tokenizer than `stamp`."""
     try:
         with safe_open(path, framework="pt") as stream:
-            metadata = stream.metadata() or {}
+            metadata = json.loads((stream.metadata() or {}).get("mt", "{}"))
             if stamp is not None and metadata.get("tokenizer") != stamp:
                 raise RunError(
                     f"{shown(path)}: these weights were trained with another tokenizer (theirs begins "
