@@ -35,6 +35,9 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cu
 BeamOption = Annotated[
     int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)
 ]
+PenaltyOption = Annotated[
+    float | None, typer.Option("--length-penalty", help="GNMT's alpha; 0 turns it off. Default: the run's decoding.length_penalty.")
+]
 
 
 def _version(asked: bool) -> None:
@@ -95,8 +98,8 @@ def translate(
     method: Annotated[str | None, typer.Option("--method", help="beam, greedy or sampling.")] = None,
     nbest: Annotated[int | None, typer.Option("--nbest", help="Show the N best translations of each line.", min=1)] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation.")] = False,
-    length_penalty: Annotated[float | None, typer.Option("--length-penalty", help="GNMT's alpha; 0 turns it off.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", help="Sampling: below 1 is bolder, above 1 wilder.")] = None,
+    length_penalty: PenaltyOption = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Sampling: below 1 is safer, above 1 more varied.")] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Sampling: only the K most probable tokens; 0 is all.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="Sampling: only the fewest tokens that reach this probability.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Sampling: the same seed gives the same translations.")] = None,
@@ -127,6 +130,7 @@ def evaluate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the translations here, line for line.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores here.")] = None,
     beam: BeamOption = None,
+    length_penalty: PenaltyOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Score a model: BLEU, chrF and TER.
@@ -135,7 +139,11 @@ def evaluate(
     """
     from mt.commands import EvalRequest, evaluate_model
 
-    changes = {} if beam is None else {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}
+    changes = {"nbest": 1}  # only the best is scored
+    if beam is not None:
+        changes |= {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}
+    if length_penalty is not None:
+        changes["length_penalty"] = length_penalty
     evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
 
 
@@ -152,16 +160,19 @@ def main() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     try:
-        app()
+        app(prog_name="mt")
     except MtError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        # Disk full, no permission, a vanished folder: what was saved before is whole, since every write is atomic.
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}; set it right and run the same command again", file=sys.stderr)
         sys.exit(2)
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)
-    except KeyboardInterrupt:
-        print("stopped; nothing that was finished is lost, and the same command goes on", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; that is its right
-        sys.exit(141)
+    except SystemExit as leaving:
+        if leaving.code == 130:  # what Typer makes of Ctrl-C, without a word
+            print("stopped; nothing that was finished is lost, and the same command goes on", file=sys.stderr)
+        raise

@@ -1,6 +1,7 @@
 """What the commands of mt/cli.py do once their options are parsed: read, call, print or write."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from mt.config_file import load_config
 from mt.data.corpus import decode_text, normalise, read_corpora, read_lines
-from mt.errors import DataError, MtError
+from mt.errors import DataError, DecodingError, MtError
 from mt.files import write_atomically
 
 
@@ -23,8 +24,11 @@ def make_tokenizer(config_reference: str, overrides: Sequence[str], output: Path
         for line in lines[:3]:
             print(f"{side}: {' '.join(vocabulary.processor.encode(line, out_type=str))}")
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        made.save(output)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            made.save(output)
+        except OSError as error:
+            raise MtError(f"{output}: cannot be written ({error.strerror}); choose another folder with --output") from error
         print(f"written to {output}", file=sys.stderr)
 
 
@@ -49,8 +53,10 @@ def translate_lines(request: TranslateRequest) -> None:
 
     if request.sentences and request.input is not None:
         raise DataError("give sentences or --input, not both")
+    _refuse_unused(request.changes)
+    _refuse_unwritable(request.output)
     lines = _lines_to_translate(request)
-    translator = Translator.load(request.model, choose_device(request.device))
+    translator = Translator.load(request.model, choose_device(request.device, "--device"))
     options = translator.options(**request.changes)
     with _bar(len(lines), request.input is not None) as progress:
         nbest = translator.translate_nbest(lines, options, progress)
@@ -58,8 +64,18 @@ def translate_lines(request: TranslateRequest) -> None:
     for hypotheses in nbest:
         for hypothesis in hypotheses:
             printed.append(f"{hypothesis.score:.4f}\t{hypothesis.text}" if request.scores else hypothesis.text)
+        # An empty line has one translation; always N lines for a line of input, or the two could not be put side by side.
+        printed.extend(["-inf\t" if request.scores else ""] * (options.nbest - len(hypotheses)))
     _put(printed, request.output)
     _tell_cut(nbest, options.max_length_ratio)
+
+
+def _refuse_unused(changes: dict[str, object]) -> None:
+    """DecodingError for a sampling option beside a method that would not read it. Alone, such an option asks for sampling."""
+    given = [key for key in ("temperature", "top_k", "top_p", "seed") if key in changes]
+    if given and changes.setdefault("method", "sampling") != "sampling":
+        option = "--" + given[0].replace("_", "-")
+        raise DecodingError(f"{option} only has a meaning for sampling, not for {changes['method']}; drop it, or use --method sampling")
 
 
 def _lines_to_translate(request: TranslateRequest) -> list[str]:
@@ -74,6 +90,18 @@ def _lines_to_translate(request: TranslateRequest) -> list[str]:
     return [normalise(line) for line in text.removesuffix("\n").split("\n")] if text else []
 
 
+def _refuse_unwritable(output: Path | None) -> None:
+    """MtError now, not after an hour of translating, when the output's place can be seen to be none."""
+    if output is None:
+        return
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    reason = "it is a folder" if output.is_dir() else f"{folder} is not a folder" if not folder.is_dir() else ""
+    if not reason and not os.access(output if output.exists() else folder, os.W_OK):
+        reason = "no permission"
+    if reason:
+        raise MtError(f"{output}: cannot be written ({reason}); choose another place")
+
+
 def _put(lines: Sequence[str], output: Path | None) -> None:
     """Lines to a file, whole or not at all, or to standard output."""
     text = "".join(f"{line}\n" for line in lines)
@@ -82,10 +110,13 @@ def _put(lines: Sequence[str], output: Path | None) -> None:
         sys.stdout.buffer.flush()
         return
     try:
+        if output.exists() and not output.is_file():
+            output.write_text(text, encoding="utf-8")  # /dev/null, a pipe: not to be replaced by a file
+            return
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, text)
     except OSError as error:
-        raise MtError(f"{output}: cannot be written ({error.strerror}); choose another place with --output") from error
+        raise MtError(f"{output}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def _tell_cut(nbest: Sequence[Sequence], ratio: float) -> None:
@@ -132,15 +163,15 @@ class EvalRequest:
 def evaluate_model(request: EvalRequest) -> None:
     """Translate, score each named corpus and all together, print a table with signatures, write what was asked for."""
     from mt.evaluation import score
-    from mt.runs import find_model, load_model, shown
+    from mt.runs import shown
     from mt.training.hardware import choose_device
     from mt.translator import Translator
 
-    directory = find_model(request.model)
-    loaded = load_model(directory)
-    config = loaded.config
+    for file in (request.output, request.json_file):
+        _refuse_unwritable(file)
+    translator = Translator.load(request.model, choose_device(request.device, "--device"))
+    config = translator.config
     named = _named_pairs(request, config)
-    translator = Translator.load(directory, choose_device(request.device))
     options = translator.options(**request.changes)
     sources = [line for _, corpus_sources, _ in named for line in corpus_sources]
     references = [line for _, _, corpus_targets in named for line in corpus_targets]
@@ -154,7 +185,7 @@ def evaluate_model(request: EvalRequest) -> None:
         parts[name] = score(hypotheses[first : first + len(corpus_sources)], corpus_targets, config.target)
         first += len(corpus_sources)
     decoding = {"method": options.method, "beam_size": options.beam_size, "length_penalty": options.length_penalty}
-    result = everything | {"model": shown(loaded.path), "split": _split_name(request), "decoding": decoding, "corpora": parts}
+    result = everything | {"model": shown(translator.path), "split": _split_name(request), "decoding": decoding, "corpora": parts}
     _print_scores(result)
     if request.json_file is not None:
         _put([json.dumps(result, ensure_ascii=False, indent=2)], request.json_file)
@@ -177,6 +208,8 @@ def _named_pairs(request: EvalRequest, config) -> list[tuple[str, Sequence[str],
                 f"{request.source} has {len(sources)} lines but {request.reference} has {len(references)}; "
                 "they must be translations of each other, line for line"
             )
+        if not sources:
+            raise DataError(f"{request.source}: there is not a single line in it")
         return [(request.source.name, sources, references)]
     if request.split not in ("train", "valid", "test"):
         raise DataError(f"--split: '{request.split}' is none of train, valid, test")

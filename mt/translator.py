@@ -35,18 +35,19 @@ class Translation:
 
 
 class Translator:
-    """A trained model with its tokenizer."""
+    """A trained model with its tokenizer. path: the weights file it was loaded from, if it was."""
 
-    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, config: Config):
+    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, config: Config, path: Path | None = None):
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
+        self.path = path
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu") -> "Translator":
         """Load a run, a run's name or a checkpoint; None: $MT_MODEL or the latest finished run. RunError when there is none."""
         loaded = load_model(find_model(None if model is None else str(model)))
-        return cls(loaded.model.to(device), loaded.tokenizer, loaded.config)
+        return cls(loaded.model.to(device), loaded.tokenizer, loaded.config, loaded.path)
 
     def translate(self, lines: Sequence[str], **overrides: object) -> list[str]:
         """The best translation of each line, in order; an empty line stays an empty line.

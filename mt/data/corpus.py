@@ -240,7 +240,11 @@ def _choose_columns(table: Table, candidates: Sequence[tuple[str, str]], corpus:
             f"{origin}: cannot tell which columns are the source and the target: there are no {candidates[0][0]!r} and "
             f"{candidates[0][1]!r}. Set source_column and target_column to two of {listed}."
         )
-    message = f"{origin}: there is no column {' and no column '.join(map(repr, missing))}. The columns are {listed}."
+    keys = [key for key in ("source_column", "target_column") if getattr(corpus, key) in missing]
+    message = (
+        f"{origin}: there is no column {' and no column '.join(map(repr, missing))}. The columns are {listed}. "
+        f"Set {' and '.join(keys)} to {'one' if len(keys) == 1 else 'two'} of them."
+    )
     if corpus.file is not None and ".tsv" in corpus.file.suffixes:
         message += " In a TSV file without a header, columns are called by their number: '1', '2'."
     raise DataError(message)

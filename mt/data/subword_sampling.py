@@ -67,7 +67,8 @@ class SubwordSampler:
     def draw(self, seed: int, epoch: int) -> list[numpy.ndarray]:
         """Token ids of every line, EOS at the end, as segmented in this epoch."""
         uniform = numpy.random.default_rng([seed, epoch, 3]).random(len(self._words))
-        chosen = numpy.searchsorted(self._cumulative, self._words + uniform, side="right")
+        below_next = numpy.nextafter(self._words + 1.0, 0.0)  # a sum that is rounded up would be the next word's
+        chosen = numpy.searchsorted(self._cumulative, numpy.minimum(self._words + uniform, below_next), side="right")
         counts = self._piece_counts[chosen]
         ends = numpy.cumsum(counts)
         within = numpy.arange(ends[-1] if len(ends) else 0) - numpy.repeat(ends - counts, counts)
@@ -113,7 +114,9 @@ class BpeMerger:
                 break
             place = -max(merges)[1]
             symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
-        return [token for symbol in symbols for token in self._tokens(symbol)]
+        tokens = [token for symbol in symbols for token in self._tokens(symbol)]
+        # SentencePiece, too, writes one UNK for neighbouring characters that it does not know.
+        return [token for token, before in zip(tokens, [None, *tokens], strict=False) if (token, before) != (UNK, UNK)]
 
     def _tokens(self, symbol: str) -> list[int]:
         """A symbol's id; of a character the vocabulary lacks its bytes, or UNK without byte fallback."""

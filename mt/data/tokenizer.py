@@ -82,9 +82,10 @@ class Tokenizer:
         return self.target.processor.encode(list(lines), add_eos=True, num_threads=1)
 
     def decode_target(self, ids: Sequence[int]) -> str:
-        """The text of target token ids without special ones. Bytes that are no UTF-8 become U+FFFD."""
+        """The text of target token ids without special ones, on one line. Bytes that are no UTF-8 become U+FFFD."""
         kept = [int(token) for token in ids if token not in (PAD, BOS, EOS)]
-        return self.target.processor.decode(kept)
+        # A model can spell line ends in bytes, and a line of output must stay one line.
+        return self.target.processor.decode(kept).replace("\n", " ").replace("\r", " ")
 
     def save(self, directory: Path) -> None:
         """Write the vocabularies into a run directory: one file when shared, two otherwise."""
@@ -146,17 +147,15 @@ def _train_cached(config: TokenizerConfig, lines: Sequence[str], side: str) -> t
     """One vocabulary, a notice (or nothing), and whether it came from the cache."""
     lines = _thin_out(lines, config.max_sentences)
     path = cache_directory() / f"{_inputs_hash(config, lines)}.model"
-    cached = path.is_file()
-    if cached:
-        model_bytes = path.read_bytes()
-    else:
-        model_bytes = _train_largest(config, lines, side)
+    vocabulary = _read_cached(path)
+    cached = vocabulary is not None
+    if vocabulary is None:
+        vocabulary = Vocabulary.from_bytes(_train_largest(config, lines, side), str(path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, model_bytes)
+            write_atomically(path, vocabulary.model_bytes)
         except OSError:
             pass  # a cache that cannot be written costs time, nothing else
-    vocabulary = Vocabulary.from_bytes(model_bytes, str(path))
     notice = ""
     if len(vocabulary) < config.vocab_size:
         notice = (
@@ -164,6 +163,14 @@ def _train_cached(config: TokenizerConfig, lines: Sequence[str], side: str) -> t
             f"{len(vocabulary)} {config.model_type} pieces; using {len(vocabulary)}"
         )
     return vocabulary, notice, cached
+
+
+def _read_cached(path: Path) -> Vocabulary | None:
+    """A vocabulary of the cache; None when it is not there or damaged, since it can be made again."""
+    try:
+        return Vocabulary.from_bytes(path.read_bytes(), str(path))
+    except (OSError, TokenizerError):
+        return None
 
 
 def _thin_out(lines: Sequence[str], most: int) -> list[str]:
@@ -197,7 +204,7 @@ def _train_largest(config: TokenizerConfig, lines: Sequence[str], side: str) -> 
                 raise TokenizerError(
                     f"tokenizer.vocab_size: {config.vocab_size} is too small for the {side} corpus: its characters"
                     f"{', the bytes' if config.byte_fallback else ''} and the special tokens alone need {too_low[2]}; "
-                    f"set tokenizer.vocab_size to more than {too_low[2]}, or lower tokenizer.character_coverage"
+                    f"set tokenizer.vocab_size to at least {too_low[2]}, or lower tokenizer.character_coverage"
                 ) from error
             else:
                 raise TokenizerError(f"SentencePiece could not train the {side} vocabulary: {error}") from error

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -33,16 +34,23 @@ class Hardware:
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
-def choose_device(asked: str) -> str:
-    """`training.device`, with auto resolved: CUDA, else Apple's MPS, else the CPU. ConfigError when the asked one is not there."""
+def choose_device(asked: str, key: str = "training.device") -> str:
+    """The asked device, with auto resolved: CUDA, else Apple's MPS, else the CPU. key: where it was asked for, for messages.
+
+    ConfigError when it is not there, or is none.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", asked):
+        raise ConfigError(f"{key}: '{asked}' is no device; use auto, cpu, cuda, mps, or one GPU by its number such as cuda:1")
     if asked == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"training.device: {asked} asked, but this torch ({torch.__version__}) finds no CUDA GPU; use auto or cpu")
+        raise ConfigError(f"{key}: {asked} asked, but this torch ({torch.__version__}) finds no CUDA GPU; use auto or cpu")
+    if asked.startswith("cuda:") and int(asked.removeprefix("cuda:")) >= torch.cuda.device_count():
+        raise ConfigError(f"{key}: {asked} asked, but there are {torch.cuda.device_count()} GPUs, counted from 0")
     if asked == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("training.device: mps asked, but this machine has none; use auto or cpu")
+        raise ConfigError(f"{key}: mps asked, but this machine has none; use auto or cpu")
     return asked
 
 
@@ -51,10 +59,10 @@ def choose_hardware(config: TrainingConfig, settled_precision: str | None = None
     device = choose_device(config.device)
     if config.threads:
         torch.set_num_threads(config.threads)
-    if settled_precision:
-        return Hardware(device, settled_precision, "as the run began")
     if config.precision != "auto":
         return Hardware(device, config.precision, "training.precision")
+    if settled_precision:
+        return Hardware(device, settled_precision, "as the run began")
     if device.startswith("cuda"):
         fits = torch.cuda.is_bf16_supported()
         return Hardware(device, "bf16" if fits else "fp32", "this GPU computes in bf16" if fits else "this GPU has no bf16")
@@ -64,8 +72,11 @@ def choose_hardware(config: TrainingConfig, settled_precision: str | None = None
     return Hardware(device, "bf16" if ratio > 1.3 else "fp32", f"a bf16 product takes 1/{ratio:.1f} of an fp32 one here")
 
 
-def bf16_gain(size: int = 512, repeats: int = 5) -> float:
-    """How many times faster this CPU multiplies matrices in bf16 than in fp32; takes some 20 ms."""
+def bf16_gain(size: int = 512, repeats: int = 20) -> float:
+    """How many times faster this CPU multiplies matrices in bf16 than in fp32; takes some 50 ms.
+
+    The best of many tries, so that another program's load does not tip the choice.
+    """
 
     def best(dtype: torch.dtype) -> float:
         matrix = torch.ones(size, size, dtype=dtype)

@@ -27,7 +27,7 @@ class Report:
             total=max_steps, initial=first_step, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty(), smoothing=0.05
         )
         self._tokens, self._begun = 0, time.monotonic()
-        self._loss, self._likelihood, self._padding, self._steps = 0.0, 0.0, 0.0, 0
+        self._loss, self._likelihood, self._padding, self._gradient_norm, self._steps = 0.0, 0.0, 0.0, 0.0, 0
 
     def __enter__(self) -> "Report":
         return self
@@ -54,6 +54,7 @@ class Report:
             self._loss += result.loss
             self._likelihood += result.negative_log_likelihood
             self._padding += result.padding
+            self._gradient_norm = result.gradient_norm
             self._steps += 1
         self._bar.update(1)
         if step % self._log_every == 0 and self._steps:
@@ -62,7 +63,7 @@ class Report:
                 "loss": self._loss / self._steps,
                 "negative_log_likelihood": self._likelihood / self._steps,
                 "learning_rate": result.learning_rate,
-                "gradient_norm": result.gradient_norm,
+                "gradient_norm": self._gradient_norm,  # of the last update that was made: JSON has no NaN
                 "target_tokens_per_second": speed,
                 "padding": self._padding / self._steps,
             }

@@ -87,9 +87,13 @@ def _flat(content: dict, prefix: str = "") -> dict:
 
 
 def wants_more(run: RunDirectory, config: Config) -> bool:
-    """Whether a finished run is asked for more steps than it made. A run that stopped early by itself wants no more."""
-    summary = run.read_json("summary.json")
-    return config.training.max_steps > summary["max_steps"] or config.training.max_epochs > summary["max_epochs"] > 0
+    """Whether a finished run is asked for more than it made: more steps or epochs, or more patience if it stopped for lack of that."""
+    summary, asked = run.read_json("summary.json"), config.training
+    if summary["stopped_early"]:
+        begun = load_config(run.config_path).training
+        if 0 < asked.patience <= begun.patience:
+            return False
+    return asked.max_steps > summary["step"] and (not asked.max_epochs or asked.max_epochs > summary["epochs"])
 
 
 def move_aside(path: Path) -> Path:
@@ -136,13 +140,18 @@ def _restore(training: Training) -> None:
         _log.info("%s: nothing was saved yet; beginning at step 0", shown(run.path))
         return
     training.state, training.ema = restored
+    patience = training.config.training.patience  # may have been raised
+    training.state.stopped_early = 0 < patience <= training.state.validations_without_gain
     _log.info("%s: going on from step %d", shown(run.path), training.state.step)
 
 
 def _write_opening(training: Training) -> None:
     """config.yaml last, because it says that a run exists."""
     run, data = training.run, training.data
-    run.path.mkdir(parents=True, exist_ok=True)
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{shown(run.path)}: cannot be made ({error.strerror}); set MT_RUNS to a folder for runs") from error
     data.tokenizer.save(run.path)
     run.write_json("environment.json", environment(training.hardware))
     run.write_json("data.json", {"fingerprint": data.fingerprint, "train": [report.to_json() for report in data.left_out]})

@@ -97,7 +97,10 @@ def load_state(
             continue
         load_parameters(model, read_tensors(folder / "model.safetensors", stamp), folder)
         load_optimizer(model, optimizer, read_tensors(folder / "optimizer.safetensors", stamp))
-        ema = read_tensors(folder / "ema.safetensors", stamp) if with_ema else None
+        ema = None
+        if with_ema:
+            averages = read_tensors(folder / "ema.safetensors", stamp)
+            ema = {name: averages[name].to(parameter.device) for name, parameter in parameters_of(model).items()}
         return TrainingState.from_json(run.read_json(f"checkpoints/{folder.name}/state.json")), ema
     return None
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mt.config import Config
 from mt.data.batching import Batch, make_batch, plan_batches
-from mt.errors import Interrupted, TrainingError
+from mt.errors import ConfigError, Interrupted, TrainingError
 from mt.runs import RunDirectory, runs_root, shown
 from mt.training.averaging import update_ema
 from mt.training.finish import finish
@@ -32,6 +32,8 @@ def train(config: Config, restart: bool = False) -> dict:
     restart: move an existing run of that name aside and begin anew. Raises Interrupted after Ctrl-C or SIGTERM (everything is saved),
     RunError when the run of that name was begun with other settings, and what the data and the tokenizer raise.
     """
+    if config.name is None:
+        raise ConfigError("name: a configuration that was not read from a file needs one: Config(name=…)")
     run = RunDirectory(runs_root() / config.name)
     if restart and run.path.exists():
         _log.info("the run that was here is kept as %s", shown(move_aside(run.path)))
@@ -63,7 +65,8 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
                 _validate(training, report)
             state.seconds += time.monotonic() - begun
             due = state.step % config.save_every == 0 or is_over(training)
-            if due or stop.requested or state.best_step == state.step:
+            measured = str(state.step) in state.scores and config.average == "best"  # any of them may be averaged
+            if due or stop.requested or measured or state.best_step == state.step:
                 save(training, scheduled=due)
                 report.pause()
             if stop.requested:
@@ -87,6 +90,8 @@ def batches_from(training: Training) -> Iterator[Batch]:
     while True:
         pairs = encoder.pairs(state.epoch)
         plan = plan_batches(pairs.lengths_N2(), config.training.max_tokens, config.training.seed, state.epoch, pairs.weights)
+        if not plan:  # an epoch of few pairs with small weights may have none
+            state.epoch += 1
         while state.batch < len(plan):
             indices = plan[state.batch]
             state.batch += 1
@@ -115,8 +120,8 @@ def _update(training: Training, batches: Iterator[Batch], report: Report) -> Non
         report.skipped(state.step, state.bad_steps)
         if state.bad_steps >= config.max_bad_steps:
             raise TrainingError(
-                f"the loss was not finite in {state.bad_steps} updates in a row, up to step {state.step}; the last good weights "
-                f"are in {shown(training.run.checkpoints_path)}. Usual causes: training.learning_rate ({config.learning_rate:g}) too "
+                f"the loss was not finite in {state.bad_steps} updates in a row, up to step {state.step}; weights saved before "
+                f"that stay in {shown(training.run.checkpoints_path)}. Usual causes: training.learning_rate ({config.learning_rate:g}) too "
                 f"high or training.warmup_steps ({config.warmup_steps}) too few; also try training.clip_norm=1, "
                 "model.norm_position=pre, or training.precision=fp32, with --restart"
             )
