@@ -78,6 +78,16 @@ def check_same_settings(run: RunDirectory, config: Config) -> None:
         )
 
 
+def tell_new_end(run: RunDirectory, config: Config) -> None:
+    """Say that another max_steps bends the schedules that end there: the learning rate does not go on where it was."""
+    begun = load_config(run.config_path).training
+    if begun.max_steps != config.training.max_steps and config.training.schedule in ("linear", "cosine"):
+        _log.warning(
+            "training.max_steps: %d instead of %d: the %s schedule now ends there, so the learning rate goes on from another value",
+            config.training.max_steps, begun.max_steps, config.training.schedule,
+        )
+
+
 def _flat(content: dict, prefix: str = "") -> dict:
     """Nested mappings as dotted keys; a list is one value."""
     flat = {}

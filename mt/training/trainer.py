@@ -17,7 +17,7 @@ from mt.training.finish import finish
 from mt.training.interrupt import StopRequest
 from mt.training.prepare import EpochEncoder
 from mt.training.report import Report
-from mt.training.setup import Training, check_same_settings, move_aside, set_up, wants_more
+from mt.training.setup import Training, check_same_settings, move_aside, set_up, tell_new_end, wants_more
 from mt.training.state import best_steps, save_state, tidy_checkpoints
 from mt.training.step import train_step
 from mt.training.validation import validate
@@ -46,6 +46,7 @@ def train(config: Config, restart: bool = False) -> dict:
                 "(--set name=…)", shown(run.path), summary["step"],
             )
             return summary
+        tell_new_end(run, config)
     training = set_up(config, run)
     run.summary_path.unlink(missing_ok=True)  # from here on the run is unfinished, also when it was finished and goes on
     with StopRequest() as stop:
