@@ -1,7 +1,6 @@
 """Dropout whose random numbers are cheap on a CPU and depend only on the seed and the step.
 
-`torch.nn.functional.dropout` draws its numbers on one thread: on 4096 × 128 values it takes seven times the 128 × 128 product
-beside it. Here a CPU draws whole 64-bit words (numpy's SFC64) and spends one byte on each value. A GPU uses torch's own.
+`torch.nn.functional.dropout` draws its numbers on one thread. Here a CPU draws whole 64-bit words (numpy's SFC64) and spends one byte on each value. A GPU uses torch's own.
 """
 
 import numpy
@@ -53,7 +52,7 @@ class _KeepSome(torch.autograd.Function):
 
 
 def cheap_dropout(x: Tensor, probability: float) -> Tensor:
-    """Dropout on a CPU at 1.28 times the training speed of F.dropout (tiny shape, two Zen 4 cores).
+    """Dropout on a CPU from bytes that are drawn eight at a time.
 
     The probability is rounded to 1/256, and the scale is the exact inverse of the rounded one, so expectations are right.
     """

@@ -91,7 +91,7 @@ def bf16_gain(size: int = 512, repeats: int = 20) -> float:
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc's malloc to keep large freed blocks: 1.3 × the training speed, because each step's tensors fault no new pages.
+    """Tell glibc's malloc to keep large freed blocks, so that each step's tensors fault no new pages.
 
     Returns whether there was a glibc to tell. Has no effect on a GPU's memory.
     """
