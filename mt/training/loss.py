@@ -41,7 +41,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """Σ over tokens of (1 − ε)·(−log p_target) + ε·mean over V of (−log p): value and gradients, chunk by chunk.
 
     Equals F.cross_entropy(x Wᵀ, target, label_smoothing=ε, reduction="sum"). Gradients are made in the forward pass, while a
-    chunk's logits are at hand, and only one chunk's logits are held at a time.
+    chunk's logits are at hand, and only one chunk's
+    logits are held at a time; with whole logits a training step takes 1.13 times as long (docs/LOG.md, 2026-11-24).
     """
 
     @staticmethod
