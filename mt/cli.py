@@ -4,6 +4,7 @@ Exit codes: 0 success, 2 a user's mistake (one message, no traceback), 130 a run
 """
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mt.errors import Interrupted, MtError
+from mt.errors import ConfigError, Interrupted, MtError
 
 app = typer.Typer(
     name="mt",
@@ -60,17 +61,27 @@ def _root(
 def train(
     config: ConfigOption,
     overrides: SetOption = None,
+    max_hours: Annotated[
+        float | None, typer.Option("--max-hours", help="Be done in this time: the whole schedule is fitted into it (training.max_hours).")
+    ] = None,
+    max_minutes: Annotated[float | None, typer.Option("--max-minutes", help="The same in minutes.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; an existing run of that name is kept beside.")] = False,
 ) -> None:
     """Train a model, or go on with an unfinished run.
 
-    A run that was stopped continues exactly where it was last saved; its name is the configuration's.
+    A run that was stopped continues exactly where it was last saved; its name is the configuration's. With several processes:
+    torchrun --nproc-per-node 2 -m mt train --config ….
     """
     signal.signal(signal.SIGTERM, _interrupt)
     from mt.config_file import load_config
     from mt.training.trainer import train as train_config
 
-    train_config(load_config(config, overrides or ()), restart)
+    settings = [*(overrides or ())]
+    if max_hours is not None or max_minutes is not None:
+        if max_hours is not None and max_minutes is not None:
+            raise ConfigError("give --max-hours or --max-minutes, not both")
+        settings.append(f"training.max_hours={max_hours if max_hours is not None else max_minutes / 60}")
+    train_config(load_config(config, settings), restart)
 
 
 @app.command()
@@ -162,7 +173,8 @@ def main() -> None:
     try:
         app(prog_name="mt")
     except MtError as error:
-        print(f"error: {error}", file=sys.stderr)
+        rank = os.environ.get("RANK", "0")  # torchrun's; one message of several processes is the one without a number
+        print(f"error{f' in process {rank}' if rank != '0' else ''}: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         # Disk full, no permission, a vanished folder: what was saved before is whole, since every write is atomic.

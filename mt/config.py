@@ -211,6 +211,9 @@ class TrainingConfig(Section):
     """Updates of the weights after which training ends."""
     max_epochs: Count = 0
     """Passes over the training pairs after which training ends, if that comes first. 0: no limit."""
+    max_hours: NonNegative = 0.0
+    """Hours after which `mt train` has ended, its final scores included; the whole schedule, written in steps, is fitted into them.
+    0: steps and epochs decide."""
     max_tokens: Positive = 4096
     """Tokens in a batch, padding included, on the larger of the two sides."""
     accumulation: Positive = 1
@@ -223,8 +226,13 @@ class TrainingConfig(Section):
     """Updates over which the learning rate rises from zero to its peak."""
     schedule: Literal["inverse_sqrt", "cosine", "linear", "constant"] = "inverse_sqrt"
     """How the learning rate falls after the warm-up; cosine and linear end at max_steps."""
-    optimizer: Literal["adam", "adamw"] = "adam"
-    """Adam (Kingma and Ba 2015), or AdamW with its weight decay apart (Loshchilov and Hutter 2019)."""
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
+    """Adam (Kingma and Ba 2015), AdamW with its weight decay apart (Loshchilov and Hutter 2019), or Muon (Jordan et al. 2024)
+    for the matrices inside the layers, with AdamW for embeddings, biases and norms."""
+    muon_learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    """Muon's peak learning rate for the matrices inside the layers; it follows the same schedule as learning_rate."""
+    muon_momentum: Probability = 0.95
+    """How slowly Muon's average of the gradient forgets."""
     betas: Annotated[
         tuple[Probability, Probability],
         BeforeValidator(list_to_tuple, json_schema_input_type=tuple[Probability, Probability]),
@@ -233,7 +241,7 @@ class TrainingConfig(Section):
     epsilon: Annotated[float, Field(gt=0)] = 1e-9
     """What Adam adds to the denominator."""
     weight_decay: NonNegative = 0.0
-    """How strongly the weights are pulled towards zero."""
+    """How strongly the weights are pulled towards zero; with muon, those of the matrices inside the layers."""
     label_smoothing: Probability = 0.1
     """Share of the probability that the loss spreads over the whole vocabulary (the paper, section 5.4)."""
     clip_norm: NonNegative = 1.0

@@ -27,9 +27,10 @@ class EncodedPairs:
     weights: numpy.ndarray
     """How often a pair is seen in an epoch, on average; float64."""
 
-    def lengths_N2(self) -> numpy.ndarray:  # noqa: N802 - the name carries the shape
-        """Source and target length of each of the N pairs, in tokens."""
-        lengths = [(len(source), len(target)) for source, target in zip(self.sources, self.targets, strict=True)]
+    def lengths_N2(self, indices: Sequence[int] | None = None) -> numpy.ndarray:  # noqa: N802 - the name carries the shape
+        """Source and target length in tokens, of all N pairs or of the given ones."""
+        chosen = range(len(self.sources)) if indices is None else indices
+        lengths = [(len(self.sources[index]), len(self.targets[index])) for index in chosen]
         return numpy.array(lengths, dtype=numpy.int64).reshape(-1, 2)
 
 
@@ -43,6 +44,16 @@ class Batch:
     """Target tokens without padding, the end token included: what the loss is divided by."""
     padding: float
     """The share of source and target positions that are padding, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process computes of a planned batch, in one piece or in several that are accumulated."""
+
+    batches: list[Batch]
+    """May be empty when there are more processes than sentences."""
+    num_target_tokens: int
+    """Of the whole planned batch, over all processes."""
 
 
 def epoch_pairs(weights: numpy.ndarray, seed: int, epoch: int) -> numpy.ndarray:
@@ -115,3 +126,18 @@ def make_batch(pairs: EncodedPairs, indices: Sequence[int]) -> Batch:
     target_tokens = int((target_BT != PAD).sum())
     real = target_tokens + int((source_BS != PAD).sum())
     return Batch(source_BS, target_BT, target_tokens, 1.0 - real / (source_BS.numel() + target_BT.numel()))
+
+
+def make_share(pairs: EncodedPairs, indices: Sequence[int], rank: int = 0, ranks: int = 1, pieces: int = 1) -> Share:
+    """Process `rank` of `ranks` takes every ranks-th pair of a planned batch, in `pieces` pieces where memory asks for it.
+
+    Neighbours in a batch are alike in length, so that all processes get about the same number of tokens.
+    """
+    slices = [indices[rank + ranks * piece :: ranks * pieces] for piece in range(pieces)]
+    num_target_tokens = sum(len(pairs.targets[index]) for index in indices)
+    return Share([make_batch(pairs, piece) for piece in slices if len(piece)], num_target_tokens)
+
+
+def whole(*batches: Batch) -> Share:
+    """Batches as the share of a process that is alone."""
+    return Share(list(batches), sum(batch.num_target_tokens for batch in batches))

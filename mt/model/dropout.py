@@ -18,9 +18,10 @@ class _RandomBytes:
     def __init__(self) -> None:
         self.seed(0, 0)
 
-    def seed(self, seed: int, step: int) -> None:
-        """Start the stream that belongs to this seed and step."""
-        self._generator = numpy.random.Generator(numpy.random.SFC64([seed, step]))
+    def seed(self, seed: int, step: int, rank: int = 0) -> None:
+        """Start the stream that belongs to this seed, step and process."""
+        entropy = [seed, step, rank] if rank else [seed, step]
+        self._generator = numpy.random.Generator(numpy.random.SFC64(entropy))
 
     def draw(self, count: int) -> Tensor:
         """`count` fresh random bytes."""
@@ -31,10 +32,10 @@ class _RandomBytes:
 _random_bytes = _RandomBytes()
 
 
-def seed_dropout(seed: int, step: int) -> None:
-    """Make all dropout that follows a function of (seed, step): a resumed run needs no random state."""
-    _random_bytes.seed(seed, step)
-    torch.manual_seed(seed * 1_000_003 + step)
+def seed_dropout(seed: int, step: int, rank: int = 0) -> None:
+    """Make all dropout that follows a function of (seed, step, rank): a resumed run needs no random state."""
+    _random_bytes.seed(seed, step, rank)
+    torch.manual_seed(seed * 1_000_003 + step + rank * 7_919_000_003)
 
 
 class _KeepSome(torch.autograd.Function):

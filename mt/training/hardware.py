@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -43,7 +44,7 @@ def choose_device(asked: str, key: str = "training.device") -> str:
         raise ConfigError(f"{key}: '{asked}' is no device; use auto, cpu, cuda, mps, or one GPU by its number such as cuda:1")
     if asked == "auto":
         if torch.cuda.is_available():
-            return "cuda"
+            return _own_gpu()
         return "mps" if torch.backends.mps.is_available() else "cpu"
     if asked.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"{key}: {asked} asked, but this torch ({torch.__version__}) finds no CUDA GPU; use auto or cpu")
@@ -51,7 +52,12 @@ def choose_device(asked: str, key: str = "training.device") -> str:
         raise ConfigError(f"{key}: {asked} asked, but there are {torch.cuda.device_count()} GPUs, counted from 0")
     if asked == "mps" and not torch.backends.mps.is_available():
         raise ConfigError(f"{key}: mps asked, but this machine has none; use auto or cpu")
-    return asked
+    return _own_gpu() if asked == "cuda" else asked
+
+
+def _own_gpu() -> str:
+    """'cuda', or this process's own one when torchrun started several on a machine."""
+    return f"cuda:{os.environ['LOCAL_RANK']}" if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1 else "cuda"
 
 
 def choose_hardware(config: TrainingConfig, settled_precision: str | None = None) -> Hardware:
@@ -111,6 +117,17 @@ def peak_memory_mb(device: str) -> float:
         return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def available_memory_mb(device: str) -> float:
+    """Memory that is free for the taking, in MB: the GPU's, or the machine's; 0 where the system does not say."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0] / 1e6
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1e3 for line in lines if line.startswith("MemAvailable:")), 0.0)
 
 
 def environment(hardware: Hardware) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mt.runs import RunDirectory
+from mt.training.forecast import duration
 from mt.training.step import StepResult
 from mt.training.validation import Validation
 
@@ -16,16 +17,21 @@ _log = logging.getLogger("mt")
 
 
 class Report:
-    """Tells a person and the run's files how training goes. Use as a context manager."""
+    """Tells a person and the run's files how training goes. Use as a context manager.
 
-    def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int):
+    ends_at: the deadline on time.monotonic; then the bar counts updates without a total and shows the time that is left.
+    """
+
+    def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int, ends_at: float | None = None):
         self._run, self._log_every, self._step = run, log_every, first_step
         _forget_after(run.metrics_path, first_step)
         self._metrics = open(run.metrics_path, "a", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self._board = _board(run.path / "tensorboard", first_step)
         self._bar = tqdm(
-            total=max_steps, initial=first_step, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty(), smoothing=0.05
+            total=None if ends_at else max_steps, initial=first_step, unit="step", dynamic_ncols=True,
+            disable=not sys.stderr.isatty(), smoothing=0.05,
         )
+        self._ends_at = ends_at
         self._tokens, self._begun = 0, time.monotonic()
         self._loss, self._likelihood, self._padding, self._gradient_norm, self._steps = 0.0, 0.0, 0.0, 0.0, 0
 
@@ -68,7 +74,8 @@ class Report:
                 "padding": self._padding / self._steps,
             }
             self._write("train", step, figures | {"epoch": epoch})
-            self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} tok/s")
+            left = f", {duration(max(0.0, self._ends_at - time.monotonic()))} left" if self._ends_at else ""
+            self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} tok/s{left}")
             if self._bar.disable and step % (self._log_every * 10) == 0:
                 self.say(f"step {step}: loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} target tokens/s")
             self._loss, self._likelihood, self._padding, self._steps = 0.0, 0.0, 0.0, 0
@@ -97,6 +104,31 @@ class Report:
         self._metrics.flush()
         for name, value in figures.items():
             self._board.add_scalar(f"{kind}/{name}", float(value), step)
+
+
+class Silence(Report):
+    """The report of a process that is not the first one: says and writes nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def pause(self) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def step(self, step: int, result: StepResult, epoch: int) -> None:
+        """Nothing."""
+
+    def skipped(self, step: int, in_a_row: int) -> None:
+        """Nothing."""
+
+    def validation(self, step: int, result: Validation, best: bool) -> None:
+        """Nothing."""
 
 
 def _board(directory: Path, first_step: int):

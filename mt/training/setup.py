@@ -1,23 +1,29 @@
 """The beginning of a run: may it go on, what does it need, where did it stop. The loop is in trainer.py, the end in finish.py."""
 
 import logging
-from dataclasses import dataclass, field
+import math
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from mt.config import Config
 from mt.config_file import dump_config, load_config
+from mt.data.batching import plan_batches
 from mt.data.tokenizer import Tokenizer
-from mt.errors import RunError
+from mt.errors import RunError, TrainingError
 from mt.files import write_atomically
-from mt.model.build import build_model, count_parameters
+from mt.model.build import build_model
 from mt.model.interface import TranslationModel
 from mt.runs import RunDirectory, shown
 from mt.training.averaging import start_ema
+from mt.training.deadline import Deadline
+from mt.training.distributed import ALONE, Ranks
+from mt.training.forecast import Forecast, duration, forecast, pieces_that_fit
 from mt.training.hardware import Hardware, choose_hardware, environment, keep_freed_memory
 from mt.training.optimizer import build_optimizer
-from mt.training.prepare import PreparedData, prepare_data
+from mt.training.prepare import EpochEncoder, PreparedData, prepare_data
 from mt.training.state import TrainingState, load_state
 from mt.training.validation import ValidationPairs
 
@@ -29,6 +35,7 @@ FREE_TO_CHANGE = (
     "decoding",
     "training.max_steps",
     "training.max_epochs",
+    "training.max_hours",
     "training.validate_every",
     "training.save_every",
     "training.log_every",
@@ -57,8 +64,23 @@ class Training:
     stamp: str
     """The tokenizer's hash."""
     valid: ValidationPairs | None
+    encoder: EpochEncoder
+    """The training pairs as token ids."""
+    ranks: Ranks = ALONE
     state: TrainingState = field(default_factory=TrainingState)
     ema: dict[str, torch.Tensor] | None = None
+    pieces: int = 1
+    """Into how many pieces each batch is cut to fit into memory."""
+    deadline: Deadline | None = None
+    forecast: Forecast | None = None
+
+    def every(self, steps: int) -> int:
+        """A number of updates from the configuration; under a deadline the same share of the updates that fit."""
+        if self.deadline is None or self.forecast is None:
+            return steps
+        seconds = self.deadline.training_ends_at - self.deadline.begun_at
+        fitting = seconds / self.forecast.seconds_per_update / max(1.0 - self.deadline.begun_progress, 1e-3)
+        return max(1, round(steps * fitting / self.config.training.max_steps))
 
 
 def check_same_settings(run: RunDirectory, config: Config) -> None:
@@ -115,13 +137,18 @@ def move_aside(path: Path) -> Path:
     return aside
 
 
-def set_up(config: Config, run: RunDirectory) -> Training:
-    """Read the data, build the model, restore the newest checkpoint when there is one, and write the run's opening files."""
+def set_up(config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: bool | None = None) -> Training:
+    """Read the data, build the model, restore the newest checkpoint when there is one, and write the run's opening files.
+
+    continued: whether the run was begun before; None: look.
+    """
     keep_freed_memory()
-    continued = run.exists()
+    continued = run.exists() if continued is None else continued
     settled = run.read_json("environment.json")["precision"] if continued and (run.path / "environment.json").is_file() else None
     hardware = choose_hardware(config.training, settled)
-    data = prepare_data(config, Tokenizer.load(run.path) if continued else None)
+    if ranks.agree(hardware.precision == "fp32"):
+        hardware = replace(hardware, precision="fp32")  # a close measurement must not split the processes
+    data = _prepare_in_turn(config, run, ranks, continued)
     if continued and run.read_json("data.json")["fingerprint"] != data.fingerprint:
         raise RunError(
             f"{shown(run.path)}: the training or validation data has changed since this run began; put the old data back, "
@@ -131,14 +158,69 @@ def set_up(config: Config, run: RunDirectory) -> Training:
     model = build_model(config.model, len(data.tokenizer.source), len(data.tokenizer.target)).to(hardware.device)
     valid = ValidationPairs.build(data.valid, data.tokenizer, config.training.validate_sentences) if data.valid else None
     training = Training(
-        config, run, data, hardware, model, build_optimizer(model, config.training), data.tokenizer.fingerprint(), valid
+        config, run, data, hardware, model, build_optimizer(model, config.training), data.tokenizer.fingerprint(), valid,
+        EpochEncoder(config, data.tokenizer, data.train), ranks,
     )
     if config.training.ema_decay:
         training.ema = start_ema(model)
     if continued:
         _restore(training)
-    _write_opening(training)
+    if ranks.first:
+        _write_opening(training)
     return training
+
+
+def _prepare_in_turn(config: Config, run: RunDirectory, ranks: Ranks, continued: bool) -> PreparedData:
+    """The first process prepares, and caches the tokenizer; then the others find it there."""
+    for turn in ("first", "others"):
+        if (turn == "first") == ranks.first:
+            data = prepare_data(config, Tokenizer.load(run.path) if continued else None)
+        ranks.wait()
+    return data
+
+
+def start_deadline(training: Training, begun: float) -> Deadline:
+    """The deadline of training.max_hours. begun: when the command was called; the time of earlier sessions is taken off.
+
+    TrainingError when nothing is left.
+    """
+    config, state = training.config, training.state
+    left = config.training.max_hours * 3600 - state.seconds
+    now = time.monotonic()
+    if begun + left <= now:
+        raise TrainingError(
+            f"training.max_hours={config.training.max_hours:g}: {duration(state.seconds + now - begun)} have passed already, "
+            "in reading data and in earlier sessions; give it more time"
+        )
+    tested = sum(len(corpus.sources) for corpus in training.data.test)
+    translated = training.valid.translated if training.valid else 0
+    beam = config.decoding.beam_size if config.decoding.method == "beam" else 1
+    return Deadline(begun + left, now, state.progress, tested * beam / translated if translated else 0.0)
+
+
+def look_ahead(training: Training, begun: float) -> None:
+    """Measure what is ahead and say it in two lines; cut batches into pieces when they would not fit into memory; set the deadline.
+
+    begun: when the command was called.
+    """
+    config, state = training.config.training, training.state
+    pairs = training.encoder.pairs(state.epoch)
+    plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights)
+    if not plan:
+        return
+    training.pieces = pieces_that_fit(training.model, pairs, plan, config, training.hardware, training.ranks)
+    if training.pieces > 1:
+        _log.info("a batch of training.max_tokens=%d does not fit into memory; its gradient is summed over %d pieces",
+                  config.max_tokens, training.pieces)
+    figures = forecast(training.model, training.optimizer, pairs, plan, training.pieces, config, training.hardware, training.ranks)
+    training.forecast = figures
+    ahead = config.max_steps - state.step
+    if config.max_epochs:
+        ahead = min(ahead, math.ceil((config.max_epochs - state.epoch) * figures.updates_per_epoch))
+    if config.max_hours:
+        training.deadline = start_deadline(training, begun)
+    for line in figures.lines(ahead, training.deadline.training_ends_at - time.monotonic() if training.deadline else None):
+        _log.info(line)
 
 
 def _restore(training: Training) -> None:
@@ -166,9 +248,9 @@ def _write_opening(training: Training) -> None:
     run.write_json("environment.json", environment(training.hardware))
     run.write_json("data.json", {"fingerprint": data.fingerprint, "train": [report.to_json() for report in data.left_out]})
     write_atomically(run.config_path, dump_config(training.config))
-    pairs = len(data.train.sources)
+    processes = f" in {training.ranks.count} processes" if training.ranks.count > 1 else ""
     _log.info(
-        "%s: %s parameters, %s training pairs, %s on %s (%s)",
-        shown(run.path), f"{count_parameters(training.model):,}", f"{pairs:,}",
-        training.hardware.precision, training.hardware.device, training.hardware.reason,
+        "%s: %s training pairs, %s on %s%s (%s)",
+        shown(run.path), f"{len(data.train.sources):,}",
+        training.hardware.precision, training.hardware.device, processes, training.hardware.reason,
     )

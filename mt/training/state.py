@@ -25,6 +25,8 @@ class TrainingState:
     """The next batch in that epoch's plan, from 0."""
     target_tokens: int = 0
     """Target tokens seen, without padding."""
+    progress: float = 0.0
+    """How much of the schedule is behind, 0 to 1; used only under a deadline."""
     seconds: float = 0.0
     """Time spent training and validating, over all sessions."""
     best_score: float | None = None
@@ -46,8 +48,8 @@ class TrainingState:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "TrainingState":
-        """Read what to_json wrote."""
-        return cls(**{item.name: content[item.name] for item in fields(cls)})
+        """Read what to_json wrote, also an earlier version of it."""
+        return cls(**{item.name: content[item.name] for item in fields(cls) if item.name in content})
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -55,7 +57,7 @@ class TrainingState:
 
 
 def optimizer_tensors(model: TranslationModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's memory by parameter: exp_avg.NAME, exp_avg_sq.NAME, step.NAME."""
+    """The optimizer's memory by parameter: exp_avg.NAME, exp_avg_sq.NAME and step.NAME of Adam, momentum.NAME of Muon."""
     return {
         f"{key}.{name}": value
         for name, parameter in model.named_parameters()
@@ -66,7 +68,7 @@ def optimizer_tensors(model: TranslationModel, optimizer: torch.optim.Optimizer)
 def load_optimizer(model: TranslationModel, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put back what optimizer_tensors gave."""
     for name, parameter in model.named_parameters():
-        state = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in tensors}
+        state = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq", "momentum") if f"{key}.{name}" in tensors}
         if state:
             optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
 

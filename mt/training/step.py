@@ -1,17 +1,20 @@
 """One update of the weights: forward, loss, backward, clip, optimizer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from mt.config import TrainingConfig
-from mt.data.batching import Batch
+from mt.data.batching import Batch, Share
 from mt.model.dropout import seed_dropout
 from mt.model.interface import TranslationModel
+from mt.training.distributed import ALONE, Ranks
 from mt.training.hardware import Hardware
 from mt.training.loss import cross_entropy, shift_right
-from mt.training.optimizer import learning_rate_at
+from mt.training.optimizer import set_learning_rate
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class StepResult:
     learning_rate: float
     num_target_tokens: int
     padding: float
-    """The mean share of padding in the batches."""
+    """The mean share of padding in this process's batches."""
     finite: bool
     """False when loss or gradient were not finite: the weights were left as they were."""
 
@@ -35,36 +38,31 @@ class StepResult:
 def train_step(
     model: TranslationModel,
     optimizer: torch.optim.Optimizer,
-    batches: Sequence[Batch],
+    shares: Sequence[Share],
     step: int,
+    learning_rate: float,
     config: TrainingConfig,
     hardware: Hardware,
+    ranks: Ranks = ALONE,
 ) -> StepResult:
-    """Update number `step` (from 1) from one or more accumulated batches.
+    """Update number `step` (from 1) from this process's shares of one or more planned batches.
 
-    The gradient is that of the loss summed over all batches, divided by all their target tokens: splitting a batch changes
-    nothing but dropout's draws. A loss or gradient that is not finite leaves weights and optimizer untouched.
+    The gradient is that of the loss summed over all batches of all processes, divided by all their target tokens: splitting a batch
+    changes nothing but dropout's draws. A loss or gradient that is not finite leaves weights and optimizer untouched.
     """
     model.train()
-    seed_dropout(config.seed, step)
-    num_target_tokens = sum(batch.num_target_tokens for batch in batches)
+    seed_dropout(config.seed, step, ranks.number)
+    num_target_tokens = sum(share.num_target_tokens for share in shares)
+    batches = [batch for share in shares for batch in share.batches]
     optimizer.zero_grad(set_to_none=True)
-    loss_sum, likelihood_sum = 0.0, 0.0
-    for batch in batches:
-        source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
-        with hardware.autocast():
-            x_BTD = model.states(source_BS, shift_right(target_BT))
-            sums = cross_entropy(x_BTD, model.output_weight_VD, target_BT, config.label_smoothing)
-        (sums.loss / num_target_tokens).backward()
-        loss_sum += sums.loss.item()
-        likelihood_sum += sums.negative_log_likelihood.item()
+    sums_2 = accumulate_gradients(model, batches, num_target_tokens, config, hardware)
+    ranks.sum_([*gradients(model), sums_2])
     limit = config.clip_norm or float("inf")
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).item()
-    finite = all(value - value == 0.0 for value in (loss_sum, norm))  # inf and NaN differ from themselves
-    learning_rate = learning_rate_at(step, config)
+    loss_sum, likelihood_sum = sums_2.tolist()
+    finite = math.isfinite(loss_sum) and math.isfinite(norm)
     if finite:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
+        set_learning_rate(optimizer, learning_rate)
         optimizer.step()
     return StepResult(
         loss=loss_sum / num_target_tokens,
@@ -72,6 +70,32 @@ def train_step(
         gradient_norm=norm,
         learning_rate=learning_rate,
         num_target_tokens=num_target_tokens,
-        padding=sum(batch.padding for batch in batches) / len(batches),
+        padding=sum(batch.padding for batch in batches) / max(1, len(batches)),
         finite=finite,
     )
+
+
+def accumulate_gradients(
+    model: TranslationModel, batches: Sequence[Batch], num_target_tokens: int, config: TrainingConfig, hardware: Hardware
+) -> Tensor:
+    """Forward and backward of every batch; the gradients of loss / num_target_tokens add up in the parameters.
+
+    Returns sums_2: label-smoothed loss and plain negative log-likelihood, summed over this process's target tokens.
+    """
+    sums_2 = torch.zeros(2, device=hardware.device)
+    for batch in batches:
+        source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
+        with hardware.autocast():
+            x_BTD = model.states(source_BS, shift_right(target_BT))
+            sums = cross_entropy(x_BTD, model.output_weight_VD, target_BT, config.label_smoothing)
+        (sums.loss / num_target_tokens).backward()
+        sums_2 += torch.stack([sums.loss.detach(), sums.negative_log_likelihood])
+    return sums_2
+
+
+def gradients(model: TranslationModel) -> list[Tensor]:
+    """The gradients of all parameters; zero where this process had nothing to compute."""
+    for parameter in model.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in model.parameters()]

@@ -1,7 +1,7 @@
 """`train(config)`: the whole of training, from a configuration to a finished run directory.
 
-Continues an unfinished run exactly: bit for bit on one machine. One process. The beginning is in setup.py, the update in step.py,
-the end in finish.py.
+Continues an unfinished run exactly: bit for bit on one machine. The beginning is in setup.py, the update in step.py, the end in
+finish.py; several processes in distributed.py, a run that must end on time in deadline.py.
 """
 
 import logging
@@ -9,15 +9,25 @@ import time
 from collections.abc import Iterator
 
 from mt.config import Config
-from mt.data.batching import Batch, make_batch, plan_batches
+from mt.data.batching import Share, make_share, plan_batches
 from mt.errors import ConfigError, Interrupted, TrainingError
 from mt.runs import RunDirectory, runs_root, shown
 from mt.training.averaging import update_ema
+from mt.training.distributed import joined_ranks, speak_only_as_first
 from mt.training.finish import finish
+from mt.training.hardware import choose_device
 from mt.training.interrupt import StopRequest
-from mt.training.prepare import EpochEncoder
-from mt.training.report import Report
-from mt.training.setup import Training, check_same_settings, move_aside, set_up, tell_new_end, wants_more
+from mt.training.optimizer import learning_rate_at
+from mt.training.report import Report, Silence
+from mt.training.setup import (
+    Training,
+    check_same_settings,
+    look_ahead,
+    move_aside,
+    set_up,
+    tell_new_end,
+    wants_more,
+)
 from mt.training.state import best_steps, save_state, tidy_checkpoints
 from mt.training.step import train_step
 from mt.training.validation import validate
@@ -29,86 +39,125 @@ _log = logging.getLogger("mt")
 def train(config: Config, restart: bool = False) -> dict:
     """Train as configured, or go on with the unfinished run of that name; returns the content of summary.json.
 
-    restart: move an existing run of that name aside and begin anew. Raises Interrupted after Ctrl-C or SIGTERM (everything is saved),
-    RunError when the run of that name was begun with other settings, and what the data and the tokenizer raise.
+    restart: move an existing run of that name aside and begin anew. Started by torchrun, this is one of the processes of a training.
+    Raises Interrupted after Ctrl-C or SIGTERM (everything is saved), RunError when the run of that name was begun with other
+    settings, TrainingError when it cannot go on, and what the data and the tokenizer raise.
     """
+    begun = time.monotonic()
     if config.name is None:
         raise ConfigError("name: a configuration that was not read from a file needs one: Config(name=…)")
     run = RunDirectory(runs_root() / config.name)
-    if restart and run.path.exists():
-        _log.info("the run that was here is kept as %s", shown(move_aside(run.path)))
-    if run.exists():
-        check_same_settings(run, config)
-        if run.finished() and not wants_more(run, config):
-            summary = run.read_json("summary.json")
-            _log.info(
-                "%s is finished (%d steps). To train on, raise training.max_steps; to begin anew: --restart, or another name "
-                "(--set name=…)", shown(run.path), summary["step"],
-            )
-            return summary
-        tell_new_end(run, config)
-    training = set_up(config, run)
-    run.summary_path.unlink(missing_ok=True)  # from here on the run is unfinished, also when it was finished and goes on
-    with StopRequest() as stop:
-        train_to_the_end(training, stop)
-    return finish(training)
+    with joined_ranks(choose_device(config.training.device)) as ranks:
+        speak_only_as_first(ranks)
+        if restart and ranks.first and run.path.exists():
+            _log.info("the run that was here is kept as %s", shown(move_aside(run.path)))
+        ranks.wait()
+        continued = run.exists()
+        if continued:
+            check_same_settings(run, config)
+            if run.finished() and not wants_more(run, config):
+                return _already_finished(run)
+            tell_new_end(run, config)
+        ranks.wait()  # nobody writes before everybody has looked
+        training = set_up(config, run, ranks, continued)
+        if ranks.first:
+            run.summary_path.unlink(missing_ok=True)  # from here on the run is unfinished, also when it was finished and goes on
+        look_ahead(training, begun)
+        with StopRequest() as stop:
+            train_to_the_end(training, stop)
+        if ranks.first:
+            finish(training)
+        ranks.wait()
+    return run.read_json("summary.json")
+
+
+def _already_finished(run: RunDirectory) -> dict:
+    """Say so, and return its summary."""
+    summary = run.read_json("summary.json")
+    _log.info(
+        "%s is finished (%d steps). To train on, raise training.max_steps; to begin anew: --restart, or another name "
+        "(--set name=…)", shown(run.path), summary["step"],
+    )
+    return summary
 
 
 def train_to_the_end(training: Training, stop: StopRequest) -> None:
-    """Make updates until max_steps, max_epochs or patience ends the run, or until a stop is asked for (then: save and raise)."""
-    config, state = training.config.training, training.state
+    """Make updates until max_steps, max_epochs, max_hours or patience ends the run, or until a stop is asked for (then: save, raise)."""
+    config, state, ranks = training.config.training, training.state, training.ranks
     batches = batches_from(training)
-    with Report(training.run, state.step, config.max_steps, config.log_every) as report:
+    validate_every, save_every = training.every(config.validate_every), training.every(config.save_every)
+    with _open_report(training) as report:
         while not is_over(training):
             begun = time.monotonic()
             _update(training, batches, report)
-            if state.step % config.validate_every == 0 or state.step == config.max_steps:
+            if state.step % validate_every == 0 or is_over(training):
                 _validate(training, report)
             state.seconds += time.monotonic() - begun
-            due = state.step % config.save_every == 0 or is_over(training)
+            due = state.step % save_every == 0 or is_over(training)
             measured = str(state.step) in state.scores and config.average == "best"  # any of them may be averaged
-            if due or stop.requested or measured or state.best_step == state.step:
+            stopping = ranks.agree(bool(stop.requested))
+            if due or stopping or measured or state.best_step == state.step:
                 save(training, scheduled=due)
                 report.pause()
-            if stop.requested:
+            if stopping:
                 raise Interrupted(
-                    f"stopped by {stop.requested} and saved at step {state.step}; go on with the same command "
+                    f"stopped by {stop.requested or 'another process'} and saved at step {state.step}; go on with the same command "
                     f"(or: mt train --config {shown(training.run.config_path)})"
                 )
+
+
+def _open_report(training: Training) -> Report:
+    """The report of the first process; the others are silent. Under a deadline the bar has no known end, but shows the time left."""
+    config, state = training.config.training, training.state
+    if not training.ranks.first:
+        return Silence()
+    ends_at = training.deadline.ends_at if training.deadline else None
+    return Report(training.run, state.step, config.max_steps, config.log_every, ends_at)
 
 
 def is_over(training: Training) -> bool:
     """Whether no more updates are to be made."""
     config, state = training.config.training, training.state
     epochs_done = config.max_epochs > 0 and state.epoch >= config.max_epochs
-    return state.step >= config.max_steps or epochs_done or state.stopped_early
+    time_or_steps = state.progress >= 1.0 if training.deadline else state.step >= config.max_steps
+    return time_or_steps or epochs_done or state.stopped_early
 
 
-def batches_from(training: Training) -> Iterator[Batch]:
-    """All batches from the state's position on, epoch after epoch. Moves the position when a batch is taken."""
-    config, data, state = training.config, training.data, training.state
-    encoder = EpochEncoder(config, data.tokenizer, data.train)
+def batches_from(training: Training) -> Iterator[Share]:
+    """This process's share of every batch from the state's position on, epoch after epoch. Moves the position when one is taken."""
+    config, state, ranks = training.config, training.state, training.ranks
     while True:
-        pairs = encoder.pairs(state.epoch)
+        pairs = training.encoder.pairs(state.epoch)
         plan = plan_batches(pairs.lengths_N2(), config.training.max_tokens, config.training.seed, state.epoch, pairs.weights)
         if not plan:  # an epoch of few pairs with small weights may have none
             state.epoch += 1
         while state.batch < len(plan):
-            indices = plan[state.batch]
+            share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, training.pieces)
             state.batch += 1
             if state.batch == len(plan):
                 state.epoch, state.batch = state.epoch + 1, 0
-                yield make_batch(pairs, indices)
+                yield share
                 break
-            yield make_batch(pairs, indices)
+            yield share
 
 
-def _update(training: Training, batches: Iterator[Batch], report: Report) -> None:
+def _learning_rate(training: Training) -> float:
+    """Of the next update: by its number, or under a deadline by the time that has passed."""
+    config, state, deadline = training.config.training, training.state, training.deadline
+    if deadline is None:
+        return learning_rate_at(state.step + 1, config)
+    now = training.ranks.agree(deadline.progress(time.monotonic()))
+    state.progress = max(state.progress, now)
+    return learning_rate_at(max(1.0, state.progress * config.max_steps), config)
+
+
+def _update(training: Training, batches: Iterator[Share], report: Report) -> None:
     """One update, skipped ones included; TrainingError when too many in a row are not finite."""
     config, state = training.config.training, training.state
     epoch = state.epoch
     taken = [next(batches) for _ in range(config.accumulation)]
-    result = train_step(training.model, training.optimizer, taken, state.step + 1, config, training.hardware)
+    result = train_step(training.model, training.optimizer, taken, state.step + 1, _learning_rate(training), config,
+                        training.hardware, training.ranks)
     state.step += 1
     state.target_tokens += result.num_target_tokens
     if result.finite:
@@ -133,9 +182,13 @@ def _validate(training: Training, report: Report) -> None:
     """Measure, and note whether this is the best so far; patience counts here."""
     if training.valid is None:
         return
-    config, state = training.config.training, training.state
+    config, state, deadline, begun = training.config.training, training.state, training.deadline, time.monotonic()
+    if deadline and not training.ranks.agree(deadline.can_validate(begun)):
+        return
     with borrowed_weights(training.model, training.ema):
-        result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
+        result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
+    if deadline:
+        deadline.note_validation(time.monotonic() - begun)
     score = result.score(config.metric)
     state.scores[str(state.step)] = score
     best = state.best_score is None or score > state.best_score
@@ -152,9 +205,11 @@ def _validate(training: Training, report: Report) -> None:
 
 
 def save(training: Training, scheduled: bool) -> None:
-    """Write a checkpoint, point `last` and `best`, and tidy up."""
+    """Write a checkpoint, point `last` and `best`, and tidy up; the first process does."""
     state, config = training.state, training.config.training
     state.scheduled = scheduled
+    if not training.ranks.first:
+        return
     save_state(training.run, state, training.model, training.optimizer, training.ema, training.stamp)
     if state.best_step is not None and training.run.checkpoint_path(state.best_step).is_dir():
         training.run.point("best", state.best_step)

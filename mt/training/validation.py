@@ -13,6 +13,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.evaluation import quick_scores
 from mt.model.interface import TranslationModel
+from mt.training.distributed import ALONE, Ranks
 from mt.training.hardware import Hardware
 from mt.training.loss import cross_entropy, shift_right
 
@@ -76,30 +77,45 @@ class Validation:
 
 
 def validate(
-    model: TranslationModel, tokenizer: Tokenizer, valid: ValidationPairs, config: Config, hardware: Hardware
+    model: TranslationModel,
+    tokenizer: Tokenizer,
+    valid: ValidationPairs,
+    config: Config,
+    hardware: Hardware,
+    ranks: Ranks = ALONE,
 ) -> Validation:
-    """Measure the model on the validation pairs; translations are greedy, since a beam costs four times as much."""
+    """Measure the model on the validation pairs; translations are greedy, since a beam costs four times as much.
+
+    Every process takes its part of the pairs, and all get the same figures.
+    """
     model.eval()
     with torch.inference_mode(), hardware.autocast():
-        loss = mean_loss(model, valid.pairs, config.training, hardware)
+        loss = mean_loss(model, valid.pairs, config.training, hardware, ranks)
         chosen = valid.pairs.sources[: valid.translated]
         greedy = config.decoding.model_copy(update={"method": "greedy", "nbest": 1})
-        hypotheses = translate_ids(model, chosen, greedy)
-    texts = [tokenizer.decode_target(nbest[0].tokens) for nbest in hypotheses]
+        hypotheses = translate_ids(model, chosen[ranks.number :: ranks.count], greedy)
+    tokens: list[list[int]] = [[] for _ in chosen]
+    for number, part in enumerate(ranks.gather([nbest[0].tokens for nbest in hypotheses])):
+        tokens[number :: ranks.count] = part
+    texts = [tokenizer.decode_target(ids) for ids in tokens]
     scores = quick_scores(texts, valid.targets[: valid.translated], config.target)
     return Validation(loss, scores["bleu"], scores["chrf"], _samples(valid, texts))
 
 
-def mean_loss(model: TranslationModel, pairs: EncodedPairs, config: TrainingConfig, hardware: Hardware) -> float:
+def mean_loss(
+    model: TranslationModel, pairs: EncodedPairs, config: TrainingConfig, hardware: Hardware, ranks: Ranks = ALONE
+) -> float:
     """Cross-entropy per target token over all pairs, without smoothing and dropout."""
     total, tokens = 0.0, 0
-    for indices in plan_batches(pairs.lengths_N2(), config.max_tokens, seed=0, epoch=0):
+    for indices in plan_batches(pairs.lengths_N2(), config.max_tokens, seed=0, epoch=0)[ranks.number :: ranks.count]:
         batch = make_batch(pairs, indices)
         source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
         x_BTD = model.states(source_BS, shift_right(target_BT))
         total += cross_entropy(x_BTD, model.output_weight_VD, target_BT, 0.0).negative_log_likelihood.item()
         tokens += batch.num_target_tokens
-    return total / tokens
+    sums_2 = torch.tensor([total, tokens], dtype=torch.float64)
+    ranks.sum_([sums_2])
+    return (sums_2[0] / sums_2[1]).item()
 
 
 def _samples(valid: ValidationPairs, texts: list[str]) -> list[Sample]:

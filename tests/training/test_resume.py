@@ -224,10 +224,10 @@ def test_wherever_it_was_stopped_the_average_is_that_of_an_uninterrupted_run(
     train(tiny_config(*settings, "name=whole"))
     real = trainer.train_step
 
-    def stopped_at(model, optimizer, batches, step, config, hardware):
+    def stopped_at(model, optimizer, shares, step, *others):
         if step == at:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(model, optimizer, batches, step, config, hardware)
+        return real(model, optimizer, shares, step, *others)
 
     monkeypatch.setattr(trainer, "train_step", stopped_at)
     with pytest.raises(Interrupted, match=f"saved at step {at};"):

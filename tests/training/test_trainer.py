@@ -66,7 +66,7 @@ def test_with_accumulation_updates_take_as_many_batches(tmp_path: Path) -> None:
 
 def test_a_step_on_split_batches_is_the_step_on_the_whole() -> None:
     """Without dropout the gradient does not depend on how the pairs are divided among accumulated batches."""
-    from mt.data.batching import make_batch
+    from mt.data.batching import make_batch, whole
 
     config = tiny_config("model.dropout=0", "training.optimizer=adam", "training.clip_norm=0")
     trainings = [set_up(config, RunDirectory(runs_root() / name)) for name in ("whole", "split")]
@@ -74,7 +74,7 @@ def test_a_step_on_split_batches_is_the_step_on_the_whole() -> None:
     for training, parts in zip(trainings, ([range(12)], [range(5), range(5, 12)]), strict=True):
         pairs = EpochEncoder(config, training.data.tokenizer, training.data.train).pairs(0)
         batches = [make_batch(pairs, list(part)) for part in parts]
-        results.append(train_step(training.model, training.optimizer, batches, 1, config.training, FP32))
+        results.append(train_step(training.model, training.optimizer, [whole(*batches)], 1, 0.001, config.training, FP32))
     assert results[0].num_target_tokens == results[1].num_target_tokens
     assert results[0].loss == pytest.approx(results[1].loss, rel=1e-6)
     assert results[0].gradient_norm == pytest.approx(results[1].gradient_norm, rel=1e-5)
