@@ -244,6 +244,9 @@ class TrainingConfig(Section):
     """How strongly the weights are pulled towards zero; with muon, those of the matrices inside the layers."""
     label_smoothing: Probability = 0.1
     """Share of the probability that the loss spreads over the whole vocabulary (the paper, section 5.4)."""
+    r_drop: NonNegative = 0.0
+    """Alpha of R-Drop (Liang et al. 2021): each batch is computed twice with other dropout, and the two predictions are drawn together;
+    the paper uses 5. Takes twice the time and memory. 0: off."""
     clip_norm: NonNegative = 1.0
     """The largest norm of the gradient; longer ones are scaled down. 0: off."""
     seed: Seed = 1

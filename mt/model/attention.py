@@ -16,6 +16,7 @@ from mt.data.special_ids import PAD
 from mt.model.dropout import Dropout
 from mt.model.positions import RotaryPositions
 
+_WIDTH = 32  # bf16 numbers in a 512-bit register
 _HIDDEN = -30000.0  # finite, representable in bf16 and fp16, and exp() of it is exactly zero
 
 
@@ -67,12 +68,26 @@ def attend_with_weights(
     return context_BHQK, weights_BHQM
 
 
+def round_up_memory(k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Hidden positions added until M is a multiple of 32: on a CPU, torch's bf16 softmax is vectorised for whole 32s only.
+
+    Changes nothing but rounding, since what is hidden has the weight zero.
+    """
+    missing = -k_BHMK.shape[2] % _WIDTH
+    if missing == 0 or bias.shape[-1] != k_BHMK.shape[2]:
+        return k_BHMK, v_BHMK, bias
+    rows = (0, 0, 0, missing)
+    return F.pad(k_BHMK, rows), F.pad(v_BHMK, rows), F.pad(bias, (0, missing), value=_HIDDEN)
+
+
 def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout: Dropout) -> Tensor:
     """The same without the weights: the fast path. On a CPU that is the explicit product:
 
     with SDPA instead a training step on short sentences takes 1.97 times as long (docs/LOG.md, 2026-11-24).
     """
     if q_BHQK.device.type == "cpu":
+        if q_BHQK.dtype == torch.bfloat16:
+            k_BHMK, v_BHMK, bias = round_up_memory(k_BHMK, v_BHMK, bias)
         context_BHQK, _ = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias, dropout)
         return context_BHQK
     probability = dropout.probability if dropout.training else 0.0

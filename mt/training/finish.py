@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mt.evaluation import score
 from mt.files import write_atomically
+from mt.model.build import count_parameters
 from mt.runs import parameters_of, read_tensors, serialise, shown
 from mt.training.averaging import average_checkpoints
 from mt.training.hardware import peak_memory_mb
@@ -30,6 +31,7 @@ def finish(training: Training) -> dict:
         "max_steps": training.config.training.max_steps,
         "max_epochs": training.config.training.max_epochs,
         "epochs": training.state.epoch,
+        "parameters": count_parameters(training.model),
         "seconds": round(training.state.seconds, 1),
         "target_tokens": training.state.target_tokens,
         "stopped_early": training.state.stopped_early,

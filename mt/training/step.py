@@ -13,7 +13,7 @@ from mt.model.dropout import seed_dropout
 from mt.model.interface import TranslationModel
 from mt.training.distributed import ALONE, Ranks
 from mt.training.hardware import Hardware
-from mt.training.loss import cross_entropy, shift_right
+from mt.training.loss import cross_entropy, r_drop, shift_right
 from mt.training.optimizer import set_learning_rate
 
 
@@ -86,8 +86,12 @@ def accumulate_gradients(
     for batch in batches:
         source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
         with hardware.autocast():
-            x_BTD = model.states(source_BS, shift_right(target_BT))
-            sums = cross_entropy(x_BTD, model.output_weight_VD, target_BT, config.label_smoothing)
+            if config.r_drop:
+                twice_BTD = model.states(source_BS.repeat(2, 1), shift_right(target_BT).repeat(2, 1))
+                sums = r_drop(twice_BTD, model.output_weight_VD, target_BT, config.label_smoothing, config.r_drop)
+            else:
+                x_BTD = model.states(source_BS, shift_right(target_BT))
+                sums = cross_entropy(x_BTD, model.output_weight_VD, target_BT, config.label_smoothing)
         (sums.loss / num_target_tokens).backward()
         sums_2 += torch.stack([sums.loss.detach(), sums.negative_log_likelihood])
     return sums_2

@@ -145,3 +145,34 @@ def test_a_batch_split_in_two_has_the_loss_and_the_gradient_of_the_whole() -> No
     halves, half_gradients = loss_and_gradients([slice(0, 2), slice(2, 4)])
     assert halves == pytest.approx(whole, rel=1e-6)
     torch.testing.assert_close(half_gradients, whole_gradients, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("alpha", [0.0, 5.0])
+def test_r_drop_is_two_cross_entropies_and_two_divergences(smoothing: float, alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Value and gradients against torch's own cross_entropy and kl_div, over several chunks and with padding."""
+    monkeypatch.setattr(loss_module, "CHUNK_TOKENS", 8)
+    generator = torch.Generator().manual_seed(2)
+    target_BT = torch.randint(4, 30, (5, 6), generator=generator)
+    target_BT[1, 3:] = target_BT[4, 1:] = PAD
+    x_BTD = torch.randn(10, 6, 16, generator=generator, requires_grad=True)
+    weight_VD = torch.randn(30, 16, generator=generator, requires_grad=True)
+    found = loss_module.r_drop(x_BTD, weight_VD, target_BT, smoothing, alpha)
+    (0.5 * found.loss).backward()
+    got = x_BTD.grad.clone(), weight_VD.grad.clone()
+    x_BTD.grad = weight_VD.grad = None
+
+    kept_BT = target_BT != PAD
+    log_p_NV, log_q_NV = (torch.log_softmax(x_BTD[part][kept_BT] @ weight_VD.T, -1) for part in (slice(0, 5), slice(5, 10)))
+    crosses = [
+        F.cross_entropy(x_BTD[part][kept_BT] @ weight_VD.T, target_BT[kept_BT], label_smoothing=smoothing, reduction="sum")
+        for part in (slice(0, 5), slice(5, 10))
+    ]
+    divergences = [
+        F.kl_div(one, other, log_target=True, reduction="sum") for one, other in ((log_p_NV, log_q_NV), (log_q_NV, log_p_NV))
+    ]
+    expected = sum(crosses) / 2 + alpha / 2 * sum(divergences) / 2
+    assert found.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    (0.5 * expected).backward()
+    torch.testing.assert_close(got[0], x_BTD.grad, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(got[1], weight_VD.grad, rtol=1e-4, atol=1e-5)
