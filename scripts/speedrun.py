@@ -45,7 +45,8 @@ def run_seed(seed: int, arguments: argparse.Namespace) -> dict:
     from mt.runs import RunDirectory, runs_root
 
     name = f"speedrun-{arguments.name}-{seed}"
-    settings = [word for setting in [f"name={name}", f"training.seed={seed}", "data.test=[]", *arguments.set] for word in ("--set", setting)]
+    chosen = [f"name={name}", f"training.seed={seed}", "data.test=[]", *arguments.set]
+    settings = [word for setting in chosen for word in ("--set", setting)]
     limit = ["--max-minutes", str(arguments.minutes)] if arguments.minutes else []
     begun, clock = time.time(), time.monotonic()
     mt("train", "--config", arguments.config, "--restart", *settings, *limit)

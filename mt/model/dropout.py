@@ -39,7 +39,10 @@ def seed_dropout(seed: int, step: int, rank: int = 0) -> None:
 
 
 class _KeepSome(torch.autograd.Function):
-    """x · keep · scale, remembering one byte a value. A byte is converted to x's type before the product: mixed types take 2.6 times as long."""
+    """x · keep · scale, remembering one byte a value.
+
+    A byte is converted to x's type before the product: torch multiplies bf16 by bool 2.9 times as slowly (docs/LOG.md, 2026-11-24).
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, keep: Tensor, scale: float) -> Tensor:

@@ -19,6 +19,7 @@ from mt.model.attention import (
     mask_bias,
     merge_heads,
     padding_mask,
+    round_up_memory,
     split_heads,
 )
 from mt.model.dropout import Dropout, seed_dropout
@@ -145,3 +146,23 @@ def test_scores_are_divided_by_the_root_of_the_head_width() -> None:
     _, weights_BHQM = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, torch.zeros_like(bias), Dropout(0.0))
     scores_M = torch.stack([q_BHQK[0, 1, 2].dot(k_BHMK[0, 1, m]) / math.sqrt(D // H) for m in range(M)])
     torch.testing.assert_close(weights_BHQM[0, 1, 2], scores_M.softmax(0))
+
+
+@pytest.mark.parametrize("positions", [1, 13, 31, 32, 33])
+def test_hidden_positions_that_round_up_the_memory_change_nothing(positions: int) -> None:
+    """In fp32, where the sums can be compared exactly enough: output and gradients; what is added has the weight zero."""
+    generator = torch.Generator().manual_seed(positions)
+    q_BHQK, k_BHMK, v_BHMK = (torch.randn(2, 3, length, 8, generator=generator, requires_grad=True) for length in (5, positions, positions))
+    mask_B11M = torch.ones(2, 1, 1, positions, dtype=torch.bool)
+    mask_B11M[1, ..., positions // 2 + 1 :] = False
+    bias_B11M = mask_bias(mask_B11M, torch.float32)
+    plain_BHQK, weights_BHQM = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias_B11M, Dropout(0.0))
+    rounded_BHQK, wide_BHQM = attend_with_weights(q_BHQK, *round_up_memory(k_BHMK, v_BHMK, bias_B11M), Dropout(0.0))
+    assert wide_BHQM.shape[-1] % 32 == 0
+    assert wide_BHQM[..., positions:].count_nonzero() == 0
+    torch.testing.assert_close(wide_BHQM[..., :positions], weights_BHQM)
+    torch.testing.assert_close(rounded_BHQK, plain_BHQK)
+    wanted = torch.autograd.grad(plain_BHQK.square().sum(), (q_BHQK, k_BHMK, v_BHMK))
+    found = torch.autograd.grad(rounded_BHQK.square().sum(), (q_BHQK, k_BHMK, v_BHMK))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
