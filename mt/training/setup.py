@@ -92,12 +92,20 @@ def check_same_settings(run: RunDirectory, config: Config) -> None:
         if begun.get(key) != now.get(key) and not any(key == free or key.startswith(f"{free}.") for free in FREE_TO_CHANGE)
     ]
     if changed:
-        listed = "\n".join(f"  {key}: begun with {begun.get(key)!r}, now {now.get(key)!r}" for key in changed)
+        listed = "\n".join(f"  {key}: begun with {_written(begun.get(key))}, now {_written(now.get(key))}" for key in changed)
         raise RunError(
             f"{shown(run.path)} was begun with other settings:\n{listed}\n"
             "put them back to go on with it, give the new run another name (--set name=…), or begin anew with --restart "
             "(the old run is kept beside)"
         )
+
+
+def _written(value: object) -> str:
+    """A setting as a person would have written it: of a corpus only what is not the default."""
+    if isinstance(value, list) and value and all(isinstance(corpus, dict) for corpus in value):
+        given = [{key: part for key, part in corpus.items() if part is not None and (key, part) != ("weight", 1.0)} for corpus in value]
+        return ", ".join("{" + ", ".join(f"{key}: {part}" for key, part in corpus.items()) + "}" for corpus in given)
+    return repr(value)
 
 
 def tell_new_end(run: RunDirectory, config: Config) -> None:
