@@ -65,13 +65,19 @@ def train(
         float | None, typer.Option("--max-hours", help="Be done in this time: the whole schedule is fitted into it (training.max_hours).")
     ] = None,
     max_minutes: Annotated[float | None, typer.Option("--max-minutes", help="The same in minutes.")] = None,
+    processes: Annotated[
+        int, typer.Option("--processes", help="Train in so many processes on this machine; torchrun does it on several.", min=1)
+    ] = 1,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; an existing run of that name is kept beside.")] = False,
 ) -> None:
     """Train a model, or go on with an unfinished run.
 
-    A run that was stopped continues exactly where it was last saved; its name is the configuration's. With several processes:
-    torchrun --nproc-per-node 2 -m mt train --config ….
+    A run that was stopped continues exactly where it was last saved; its name is the configuration's.
     """
+    if processes > 1 and "WORLD_SIZE" not in os.environ:
+        from mt.training.launch import launch
+
+        raise _Told(launch(sys.argv[1:], processes))
     signal.signal(signal.SIGTERM, _interrupt)
     from mt.config_file import load_config
     from mt.training.trainer import train as train_config
@@ -158,6 +164,10 @@ def evaluate(
     evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
 
 
+class _Told(SystemExit):
+    """The end of a command that has said all there is to say."""
+
+
 def _interrupt(*_: object) -> NoReturn:
     """SIGTERM before and after the steps of a training is a Ctrl-C."""
     raise KeyboardInterrupt
@@ -173,8 +183,11 @@ def main() -> None:
     try:
         app(prog_name="mt")
     except MtError as error:
-        rank = os.environ.get("RANK", "0")  # torchrun's; one message of several processes is the one without a number
-        print(f"error{f' in process {rank}' if rank != '0' else ''}: {error}", file=sys.stderr)
+        rank = os.environ.get("RANK", "0")
+        if rank == "0":
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            print(f"error in process {rank}: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         # Disk full, no permission, a vanished folder: what was saved before is whole, since every write is atomic.
@@ -182,9 +195,10 @@ def main() -> None:
         print(f"error: {place}{error.strerror or error}; set it right and run the same command again", file=sys.stderr)
         sys.exit(2)
     except Interrupted as stopped:
-        print(stopped, file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":
+            print(stopped, file=sys.stderr)
         sys.exit(130)
     except SystemExit as leaving:
-        if leaving.code == 130:  # what Typer makes of Ctrl-C, without a word
+        if leaving.code == 130 and not isinstance(leaving, _Told):  # what Typer makes of Ctrl-C, without a word
             print("stopped; nothing that was finished is lost, and the same command goes on", file=sys.stderr)
         raise

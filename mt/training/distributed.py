@@ -1,7 +1,7 @@
 """Training in several processes: each takes its slice of every batch of one global plan, and all hold the same weights.
 
-Started by torchrun (`torchrun --nproc-per-node 2 -m mt train …`), which sets RANK, WORLD_SIZE and LOCAL_RANK; without it there is one
-process and nothing here costs anything. Gradients are summed over the processes and divided by the target tokens of all of them, so
+Started by torchrun (`torchrun --nproc-per-node 2 -m mt train …`) or by mt/training/launch.py, which set RANK, WORLD_SIZE and LOCAL_RANK;
+without them there is one process and nothing here costs anything. Gradients are summed over the processes and divided by the target tokens of all of them, so
 that the update is that of a single process, up to float rounding and dropout's draws. Only the first process writes.
 Gloo carries CPU tensors, NCCL those of a GPU.
 """
@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from mt.errors import TrainingError
+from mt.training.launch import LOST
 
 _PATIENCE = timedelta(hours=4)
 """How long the others wait while the first process reads data or scores the test pairs; one that dies is noticed at once."""
@@ -93,8 +94,8 @@ def lost_process() -> Iterator[None]:
         yield
     except RuntimeError as error:  # all that torch.distributed raises is one
         raise TrainingError(
-            "another process of this training has ended or no longer answers; what was saved is whole, and the same command goes on "
-            f"from there, also with another number of processes ({str(error).splitlines()[0][:120]})"
+            f"{LOST}; what was saved is whole, and the same command goes on from there, also with another number of processes "
+            f"({str(error).splitlines()[0][:120]})"
         ) from error
 
 

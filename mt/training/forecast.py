@@ -1,6 +1,6 @@
 """What a training will take, said before its first step: parameters, memory, speed, time per epoch and to the end.
 
-A few batches are computed forwards and backwards and thrown away; the weights and the data position stay as they are.
+A batch is computed forwards and backwards a few times and thrown away; the weights and the data position stay as they are.
 Also here: into how many pieces a batch must be cut to fit into memory.
 """
 
@@ -23,7 +23,7 @@ from mt.training.hardware import Hardware, available_memory_mb, peak_memory_mb
 from mt.training.optimizer import set_learning_rate
 from mt.training.step import accumulate_gradients, gradients
 
-_BATCHES, _MOST_SECONDS = 6, 3.0
+_LEAST_TIMES, _MOST_TIMES, _MOST_SECONDS = 2, 12, 3.0
 _SHARE_OF_FREE_MEMORY = 0.7
 """What a batch may take of it; the rest is for gradients, the optimizer and validation."""
 
@@ -75,22 +75,22 @@ def forecast(
     hardware: Hardware,
     ranks: Ranks,
 ) -> Forecast:
-    """Time a few batches, spread over the plan by size; the first is not counted. An untouched optimizer is timed too."""
+    """Time a batch of middling size several times and take the fastest: the first times fault in memory that later steps reuse.
+
+    An untouched optimizer is timed too.
+    """
     model.train()
-    by_size = sorted(range(len(plan)), key=lambda number: len(plan[number]))
-    chosen = [by_size[index * len(plan) // _BATCHES] for index in range(_BATCHES)]
-    times, tokens, begun = [], 0, time.perf_counter()
-    for number in [chosen[0], *chosen]:  # the first is a warm-up
-        share = make_share(pairs, plan[number], ranks.number, ranks.count, pieces)
+    middle = sorted(plan, key=len)[len(plan) // 2]
+    share = make_share(pairs, middle, ranks.number, ranks.count, pieces)
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < _LEAST_TIMES or (len(times) < _MOST_TIMES and ranks.agree(time.perf_counter() - begun) < _MOST_SECONDS):
         begun_one = time.perf_counter()
         accumulate_gradients(model, share.batches, share.num_target_tokens, config, hardware).tolist()  # waits for a GPU
         times.append(time.perf_counter() - begun_one)
-        tokens += share.num_target_tokens
-        if len(times) > 2 and ranks.agree(time.perf_counter() - begun) > _MOST_SECONDS:
-            break
-    first = make_share(pairs, plan[chosen[0]]).num_target_tokens
-    per_batch = ranks.agree(sum(times[1:]) / (len(times) - 1))
-    tokens_per_batch = (tokens - first) / (len(times) - 1)
+    per_batch = ranks.agree(min(times))
+    tokens_per_batch = sum(int(pairs.lengths_N2(indices)[:, 1].sum()) for indices in plan) / len(plan)
+    per_batch *= tokens_per_batch / share.num_target_tokens  # the mean batch, at the speed of the middle one
     per_update = per_batch * config.accumulation + _optimizer_seconds(model, optimizer)
     model.zero_grad(set_to_none=True)
     return Forecast(
