@@ -2,7 +2,8 @@
 
 Started by torchrun (`torchrun --nproc-per-node 2 -m mt train …`) or by mt/training/launch.py, which set RANK, WORLD_SIZE and LOCAL_RANK;
 without them there is one process and nothing here costs anything. Gradients are summed over the processes and divided by the target
-tokens of all of them, so that the update is that of a single process, up to float rounding and dropout's draws. Only the first process writes.
+tokens of all of them, so that the update is that of a single process, up to float rounding and dropout's draws. Only the first process
+writes.
 Gloo carries CPU tensors, NCCL those of a GPU.
 """
 

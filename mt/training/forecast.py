@@ -106,7 +106,7 @@ def _optimizer_seconds(model: TranslationModel, optimizer: torch.optim.Optimizer
     """What an update costs beside the gradients: tried with a learning rate of zero while the optimizer has no memory yet, else 0."""
     if optimizer.state:
         return 0.0
-    gradients(model)
+    torch._foreach_zero_(gradients(model))  # a gradient that is not finite would spoil the weights even at a rate of zero
     rates = [group["lr"] for group in optimizer.param_groups]
     set_learning_rate(optimizer, 0.0)
     optimizer.step()  # makes its memory, which takes longer than the steps to come

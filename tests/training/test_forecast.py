@@ -51,6 +51,19 @@ def test_it_leaves_no_trace(optimizer: str, caplog: pytest.LogCaptureFixture) ->
     assert f"{figures.parameters:,} parameters" in caplog.text and "target tokens/s" in caplog.text
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_a_loss_that_is_not_finite_does_not_spoil_the_weights(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mt.training import step
+    from mt.training.loss import LossSums
+
+    training = set_up(tiny_config(f"training.optimizer={optimizer}", "training.weight_decay=0.1"), RunDirectory(runs_root() / "tiny"))
+    before = {name: tensor.clone() for name, tensor in parameters_of(training.model).items()}
+    real = step.cross_entropy
+    monkeypatch.setattr(step, "cross_entropy", lambda *parts: LossSums(real(*parts).loss * float("nan"), real(*parts)[1]))
+    look_ahead(training, time.monotonic())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in parameters_of(training.model).items())
+
+
 def test_its_speed_is_that_of_the_training() -> None:
     """Within a factor of three on a machine that does other things too."""
     training = set_up(tiny_config(), RunDirectory(runs_root() / "probe"))
