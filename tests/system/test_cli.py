@@ -101,7 +101,8 @@ def test_train_translate_and_evaluate() -> None:
     trained = run_mt("train", *TINY, "--set", "data.test=copy")
     assert trained.exit_code == 0, trained.stderr
     assert trained.stdout == ""
-    for part in ("4,000 training pairs", " parameters, ", "target tokens/s: ", "step 10: valid loss", "finished: 10 steps", "mt translate --model runs/tiny"):
+    for part in ("4,000 training pairs", " parameters, ", "target tokens/s: ", "step 10: valid loss", "finished: 10 steps",
+                 "mt translate --model runs/tiny"):  # fmt: skip
         assert part in trained.stderr
     assert len(lines(run_mt("translate", "ba be").stdout)) == 1
     evaluated = run_mt("eval", "--split", "valid")
