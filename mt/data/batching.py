@@ -93,15 +93,14 @@ def _by_length(lengths_N2: numpy.ndarray, chosen: numpy.ndarray, width: int) -> 
 
 def _cut(lengths_N2: numpy.ndarray, ordered: numpy.ndarray, max_tokens: int) -> list[numpy.ndarray]:
     """Cut the ordered pairs into batches as large as the budget allows."""
-    batches, first, longest = [], 0, 0
+    batches, first = [], 0
     larger = lengths_N2[ordered].max(axis=1) if len(ordered) else numpy.empty(0, dtype=numpy.int64)
-    for position, length in enumerate(larger.tolist()):
-        longest = max(longest, length)
-        if position > first and longest * (position - first + 1) > max_tokens:
-            batches.append(ordered[first:position])
-            first, longest = position, length
-    if first < len(ordered):
-        batches.append(ordered[first:])
+    while first < len(ordered):
+        # No batch has more pairs than the budget has tokens, so the next one ends within this window.
+        longest = numpy.maximum.accumulate(larger[first : first + max_tokens])
+        count = numpy.searchsorted(longest * numpy.arange(1, len(longest) + 1), max_tokens, side="right")
+        batches.append(ordered[first : first + max(1, int(count))])
+        first += len(batches[-1])
     return batches
 
 
