@@ -53,7 +53,7 @@ def main() -> None:
     for name, speeds in (("1 process × 2 threads", ones), ("2 processes × 1 thread", twos)):
         print(f"{name}  {statistics.median(speeds):,.0f} ({min(speeds):,.0f}–{max(speeds):,.0f}) target tokens/s")
     ratios = [two / one for one, two in zip(ones, twos, strict=True)]
-    print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f}); losses differ by at most {apart:.1e} of themselves")
+    print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f}); losses apart by at most {apart:.1e} of themselves")
 
 
 if __name__ == "__main__":
