@@ -30,6 +30,7 @@ def finish(training: Training) -> dict:
         "step": training.state.step,
         "max_steps": training.config.training.max_steps,
         "max_epochs": training.config.training.max_epochs,
+        "max_hours": training.config.training.max_hours,
         "epochs": training.state.epoch,
         "parameters": count_parameters(training.model),
         "seconds": round(training.state.seconds, 1),

@@ -127,8 +127,10 @@ def _flat(content: dict, prefix: str = "") -> dict:
 
 
 def wants_more(run: RunDirectory, config: Config) -> bool:
-    """Whether a finished run is asked for more than it made: more steps or epochs, or more patience if it stopped for lack of that."""
+    """Whether a finished run is asked for more than it made: steps, epochs, hours, or patience if it stopped for lack of that."""
     summary, asked = run.read_json("summary.json"), config.training
+    if asked.max_hours:
+        return asked.max_hours > summary.get("max_hours", 0) > 0
     if summary["stopped_early"]:
         begun = load_config(run.config_path).training
         if 0 < asked.patience <= begun.patience:
@@ -200,6 +202,8 @@ def start_deadline(training: Training, begun: float) -> Deadline:
             f"training.max_hours={config.training.max_hours:g}: {duration(state.seconds + now - begun)} have passed already, "
             "in reading data and in earlier sessions; give it more time"
         )
+    # More hours than the run was begun with: what is behind is a smaller share of the whole.
+    state.progress = min(state.progress, state.seconds / (config.training.max_hours * 3600))
     tested = sum(len(corpus.sources) for corpus in training.data.test)
     translated = training.valid.translated if training.valid else 0
     beam = config.decoding.beam_size if config.decoding.method == "beam" else 1

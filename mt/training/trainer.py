@@ -75,7 +75,7 @@ def _already_finished(run: RunDirectory) -> dict:
     """Say so, and return its summary."""
     summary = run.read_json("summary.json")
     _log.info(
-        "%s is finished (%d steps). To train on, raise training.max_steps; to begin anew: --restart, or another name "
+        "%s is finished (%d steps). To train on, raise training.max_steps or --max-hours; to begin anew: --restart, or another name "
         "(--set name=…)", shown(run.path), summary["step"],
     )
     return summary

@@ -84,6 +84,16 @@ def test_a_stopped_run_goes_on_with_the_time_and_the_schedule_that_are_left(monk
     assert time.monotonic() - begun < 7.2 * 1.15
 
 
+def test_a_finished_run_goes_on_only_with_more_time(caplog: pytest.LogCaptureFixture) -> None:
+    settings = ["training.max_steps=100000", "training.save_every=100000"]
+    first = train(tiny_config(*settings, "training.max_hours=0.001"))
+    caplog.set_level("INFO")
+    assert train(tiny_config(*settings, "training.max_hours=0.001"))["step"] == first["step"]
+    assert "is finished" in caplog.text
+    more = train(tiny_config(*settings, "training.max_hours=0.0015"))
+    assert more["step"] > first["step"] and more["max_hours"] == 0.0015
+
+
 def test_time_that_has_passed_already_is_told() -> None:
     with pytest.raises(TrainingError, match=r"training.max_hours=1e-07: .* have passed already"):
         train(tiny_config("training.max_hours=1e-7"))
