@@ -85,7 +85,8 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
     """Make updates until max_steps, max_epochs, max_hours or patience ends the run, or until a stop is asked for (then: save, raise)."""
     config, state, ranks = training.config.training, training.state, training.ranks
     batches = batches_from(training)
-    validate_every, save_every = training.every(config.validate_every), training.every(config.save_every)
+    # The processes' clocks differ a little; what they do together must not.
+    validate_every, save_every = (int(ranks.agree(training.every(steps))) for steps in (config.validate_every, config.save_every))
     with _open_report(training) as report:
         while not is_over(training):
             begun = time.monotonic()

@@ -29,6 +29,14 @@ def test_it_trains_and_speaks_once() -> None:
     assert RunDirectory(runs_root() / "tiny").finished()
 
 
+def test_a_deadline_holds_for_all_of_them() -> None:
+    """Clocks differ a little; what the processes do together must not."""
+    settings = [*SETTINGS, "training.max_steps=1000", "training.validate_every=100", "training.save_every=100"]
+    done = mt_process("train", "--processes", "2", "--max-minutes", "0.15", "--config", "copy", *sets(settings))
+    assert done.returncode == 0, done.stderr
+    assert RunDirectory(runs_root() / "tiny").read_json("summary.json")["step"] > 20
+
+
 def test_a_users_mistake_is_one_message() -> None:
     done = mt_process("train", "--processes", "2", "--config", "copy", *sets([*SETTINGS, "data.train=missing.tsv"]))
     assert done.returncode == 2
