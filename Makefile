@@ -21,7 +21,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install ## train on the built-in corpus, evaluate, translate (a few minutes)
 	$(BIN)/mt train --config demo
 	$(BIN)/mt eval --model runs/demo
-	$(BIN)/mt translate --model runs/demo "저는 어제 시장에서 사과를 세 개 샀어요." "민수는 내일 도서관에 갈 거예요?" "비가 왔기 때문에 지영 씨는 우산을 샀어요."
+	$(BIN)/mt translate --model runs/demo "저는 어제 시장에서 사과를 세 개 샀어요." "민수는 내일 도서관에 갈 거예요?" "어제 비가 왔기 때문에 지영 씨는 우산을 샀어요."
 
 test: install ## run the fast tests (a few minutes)
 	$(TEST) -m "not slow"
