@@ -69,8 +69,6 @@ class Training:
     ranks: Ranks = ALONE
     state: TrainingState = field(default_factory=TrainingState)
     ema: dict[str, torch.Tensor] | None = None
-    pieces: int = 1
-    """Into how many pieces each batch is cut to fit into memory."""
     deadline: Deadline | None = None
     forecast: Forecast | None = None
 
@@ -220,11 +218,12 @@ def look_ahead(training: Training, begun: float) -> None:
     plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights)
     if not plan:
         return
-    training.pieces = pieces_that_fit(training.model, pairs, plan, config, training.hardware, training.ranks)
-    if training.pieces > 1:
+    # A continued run keeps its number, so that its rounding and dropout stay the same, unless there is too little memory for that now.
+    state.pieces = max(state.pieces, pieces_that_fit(training.model, pairs, plan, config, training.hardware, training.ranks))
+    if state.pieces > 1:
         _log.info("a batch of training.max_tokens=%d does not fit into memory; its gradient is summed over %d pieces",
-                  config.max_tokens, training.pieces)
-    figures = forecast(training.model, training.optimizer, pairs, plan, training.pieces, config, training.hardware, training.ranks)
+                  config.max_tokens, state.pieces)
+    figures = forecast(training.model, training.optimizer, pairs, plan, state.pieces, config, training.hardware, training.ranks)
     training.forecast = figures
     ahead = config.max_steps - state.step
     if config.max_epochs:

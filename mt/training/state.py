@@ -27,6 +27,8 @@ class TrainingState:
     """Target tokens seen, without padding."""
     progress: float = 0.0
     """How much of the schedule is behind, 0 to 1; used only under a deadline."""
+    pieces: int = 0
+    """Into how many pieces each batch is cut to fit into memory; 0 before that was looked at."""
     seconds: float = 0.0
     """Time spent training and validating, over all sessions."""
     best_score: float | None = None

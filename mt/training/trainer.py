@@ -133,7 +133,7 @@ def batches_from(training: Training) -> Iterator[Share]:
         if not plan:  # an epoch of few pairs with small weights may have none
             state.epoch += 1
         while state.batch < len(plan):
-            share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, training.pieces)
+            share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, max(1, state.pieces))
             state.batch += 1
             if state.batch == len(plan):
                 state.epoch, state.batch = state.epoch + 1, 0

@@ -101,6 +101,13 @@ def test_pieces_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> 
     assert losses("three") == pytest.approx(losses("one"), rel=1e-5)
 
 
+def test_a_continued_run_keeps_its_pieces_unless_more_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fitting, steps, kept in ((3, 2, 3), (1, 4, 3), (4, 6, 4)):
+        monkeypatch.setattr(setup, "pieces_that_fit", lambda *_, fitting=fitting: fitting)
+        train(tiny_config("training.schedule=constant", f"training.max_steps={steps}"))
+        assert RunDirectory(runs_root() / "tiny").read_json("checkpoints/last/state.json")["pieces"] == kept
+
+
 def losses(name: str) -> list[float]:
     lines = (runs_root() / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [line["loss"] for line in map(json.loads, lines) if line["kind"] == "train"]
