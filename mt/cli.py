@@ -180,7 +180,7 @@ def main() -> None:
     except SystemExit as leaving:
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             raise
-        # One of several processes: what Gloo's threads still do while the interpreter shuts down can abort it (seen in 1 of 12 runs).
+        # One of several processes: what Gloo's threads still do while the interpreter shuts down can abort it (docs/LOG.md, 2026-11-24).
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -198,10 +198,7 @@ def _run() -> None:
         app(prog_name="mt")
     except MtError as error:
         rank = os.environ.get("RANK", "0")
-        if rank == "0":
-            print(f"error: {error}", file=sys.stderr)
-        else:
-            print(f"error in process {rank}: {error}", file=sys.stderr)
+        print(f"error{'' if rank == '0' else f' in process {rank}'}: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         # Disk full, no permission, a vanished folder: what was saved before is whole, since every write is atomic.

@@ -44,7 +44,7 @@ def test_chinese_is_cut_into_characters_by_sacrebleus_own_tokenizer() -> None:
 
 
 def test_korean_is_cut_into_morphemes_where_mecab_is_installed() -> None:
-    pytest.importorskip("mecab_ko")
+    pytest.importorskip("mecab_ko", reason="the `korean` extra is not installed; `make test` installs it, so this runs there")
     result = score(KOREAN, KOREAN_REFERENCES, "ko")
     assert (result["tokenizer"], result["notice"]) == ("ko-mecab", "")
     assert result["bleu"]["score"] == BLEU(tokenize="ko-mecab").corpus_score(KOREAN, [KOREAN_REFERENCES]).score

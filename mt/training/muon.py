@@ -22,7 +22,7 @@ _SMALL = 1e-7
 def orthogonalise(matrix_NML: Tensor) -> Tensor:
     """U Vᵀ of each matrix U Σ Vᵀ, approximately, by five Newton–Schulz rounds; M ≤ L.
 
-    In bf16 where matrix products are fast in it; the rounds correct each other's rounding.
+    Always in bf16, whatever the training's precision: each round corrects the rounding of the one before.
     """
     a, b, c = _COEFFICIENTS
     x_NML = matrix_NML / matrix_NML.norm(dim=(1, 2), keepdim=True).clamp_min(_SMALL)

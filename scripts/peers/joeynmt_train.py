@@ -47,30 +47,19 @@ model:
   initializer: xavier_uniform
   tied_embeddings: True
   tied_softmax: True
-  encoder:
-    type: transformer
-    num_layers: {layers}
-    num_heads: {heads}
-    embeddings: {{embedding_dim: {d_model}, scale: True, dropout: 0.0}}
-    hidden_size: {d_model}
-    ff_size: {d_ff}
-    dropout: {dropout}
-  decoder:
-    type: transformer
-    num_layers: {layers}
-    num_heads: {heads}
-    embeddings: {{embedding_dim: {d_model}, scale: True, dropout: 0.0}}
-    hidden_size: {d_model}
-    ff_size: {d_ff}
-    dropout: {dropout}
+  encoder: {stack}
+  decoder: {stack}
 """
+STACK = """{{type: transformer, num_layers: {layers}, num_heads: {heads}, hidden_size: {d_model}, ff_size: {d_ff}, dropout: {dropout},
+    embeddings: {{embedding_dim: {d_model}, scale: True, dropout: 0.0}}}}"""
+"""The encoder and the decoder are alike."""
 
 
 def main() -> None:
     """Train until the time is over after the first figures, print their median."""
     job = json.loads(sys.argv[1])
     path = Path(job["folder"]) / "joeynmt.yaml"
-    path.write_text(CONFIG.format(**job), encoding="utf-8")
+    path.write_text(CONFIG.format(**job, stack=STACK.format(**job)), encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-m", "joeynmt", "train", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

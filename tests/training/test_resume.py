@@ -34,6 +34,8 @@ VARIANTS = {
     "BPE-dropout": ("tokenizer.sampling=0.4", "tokenizer.model_type=bpe"),
     "accumulation": ("training.accumulation=2",),
     "EMA": ("training.ema_decay=0.9",),
+    "Muon": ("training.optimizer=muon", "training.weight_decay=0.01"),
+    "R-Drop": ("training.r_drop=3", "training.optimizer=muon", "model.attention_dropout=0.1"),
     "several epochs": ("data.train=pairs.tsv", "training.max_tokens=150"),
     "everything": EVERYTHING,
     "everything with BPE": (*EVERYTHING, "tokenizer.model_type=bpe"),
