@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config_file import load_config
-from mt.data.corpus import decode_text, normalise, read_corpora, read_lines
+from mt.data.corpus import read_corpora, read_lines
+from mt.data.encodings import decode_text, normalise
 from mt.errors import DataError, DecodingError, MtError
 from mt.files import write_atomically
 

@@ -1,7 +1,7 @@
 """Which pairs stand together in a batch: a pure plan, and the padded tensors made from it.
 
-A plan is a function of lengths, budget, seed and epoch, so the data position of a run is two integers (epoch, batch) and a
-resumed run sees exactly what an uninterrupted one would have seen. Nothing here reads files.
+A plan is a function of lengths, budget, seed, epoch and block (pairs.py), so the data position of a run is three integers (epoch,
+block, batch) and a resumed run sees exactly what an uninterrupted one would have seen. Nothing here reads files.
 """
 
 from collections.abc import Sequence
@@ -11,27 +11,10 @@ import numpy
 import torch
 from torch import Tensor
 
+from mt.data.pairs import EncodedPairs
 from mt.data.special_ids import PAD
 
 _BIN_WIDTHS = (1, 2, 3, 4, 6, 8)  # target lengths that count as equal; one side's padding is traded for the other's
-
-
-@dataclass(frozen=True)
-class EncodedPairs:
-    """Token ids of all pairs, both sides ending with EOS."""
-
-    sources: Sequence[numpy.ndarray]
-    """One int32 array a pair."""
-    targets: Sequence[numpy.ndarray]
-    """One int32 array a pair."""
-    weights: numpy.ndarray
-    """How often a pair is seen in an epoch, on average; float64."""
-
-    def lengths_N2(self, indices: Sequence[int] | None = None) -> numpy.ndarray:  # noqa: N802 - the name carries the shape
-        """Source and target length in tokens, of all N pairs or of the given ones."""
-        chosen = range(len(self.sources)) if indices is None else indices
-        lengths = [(len(self.sources[index]), len(self.targets[index])) for index in chosen]
-        return numpy.array(lengths, dtype=numpy.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -56,26 +39,31 @@ class Share:
     """Of the whole planned batch, over all processes."""
 
 
-def epoch_pairs(weights: numpy.ndarray, seed: int, epoch: int) -> numpy.ndarray:
-    """The pairs of one epoch: a pair of weight 2 stands twice, one of weight 0.5 in every second epoch on average."""
-    generator = numpy.random.default_rng([seed, epoch, 0])
+def epoch_pairs(weights: numpy.ndarray, seed: int, epoch: int, block: int = 0) -> numpy.ndarray:
+    """The pairs of one epoch's block: a pair of weight 2 stands twice, one of weight 0.5 in every second epoch on average."""
+    generator = block_generator(seed, epoch, 0, block)
     copies = numpy.floor(weights + generator.random(len(weights))).astype(numpy.int64)
     return numpy.repeat(numpy.arange(len(weights)), copies)
 
 
-def plan_batches(
-    lengths_N2: numpy.ndarray, max_tokens: int, seed: int, epoch: int, weights: numpy.ndarray | None = None
-) -> list[numpy.ndarray]:
-    """The batches of one epoch, each an array of pair indices, in a shuffled order.
+def block_generator(seed: int, epoch: int, purpose: int, block: int) -> numpy.random.Generator:
+    """Random numbers of their own for each use in each block; the first block's are those of a corpus that has no others."""
+    return numpy.random.default_rng([seed, epoch, purpose] + [block] * (block > 0))
 
-    Pairs of like target length, and among them of like source length, stand together; how like is chosen so that the whole epoch
+
+def plan_batches(
+    lengths_N2: numpy.ndarray, max_tokens: int, seed: int, epoch: int, weights: numpy.ndarray | None = None, block: int = 0
+) -> list[numpy.ndarray]:
+    """The batches of one epoch's block, each an array of pair indices, in a shuffled order.
+
+    Pairs of like target length, and among them of like source length, stand together; how like is chosen so that the whole block
     has the least padding. A batch holds at most max_tokens positions, padding included, on its larger side; a single pair longer
     than that is a batch of its own. Ties are broken at random, anew in each epoch.
     """
     if weights is None:
         weights = numpy.ones(len(lengths_N2))
-    chosen = epoch_pairs(weights, seed, epoch)
-    generator = numpy.random.default_rng([seed, epoch, 1])
+    chosen = epoch_pairs(weights, seed, epoch, block)
+    generator = block_generator(seed, epoch, 1, block)
     generator.shuffle(chosen)
     plans = [_cut(lengths_N2, _by_length(lengths_N2, chosen, width), max_tokens) for width in _BIN_WIDTHS]
     batches = min(plans, key=lambda plan: _positions(lengths_N2, plan))

@@ -9,20 +9,24 @@ import hashlib
 import logging
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
+from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.encodings import decode_text, normalise, read_bytes
-from mt.data.tables import Table, read_hub, read_table, split_lines
+from mt.data.encodings import normalise, text_blocks
+from mt.data.gather import Gathered, Gatherer, PairDigest, find_gathered
+from mt.data.tables import Rows, Table, content_hash, read_hub, read_table, split_lines
 from mt.errors import DataError
 
 _log = logging.getLogger("mt")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _MOST_SHOWN = 5
 """How many line numbers a message lists."""
+_LARGE_FILE = 1 << 25
+"""From this size on, in bytes, an earlier reading is looked for on disk before a file is read."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Corpus:
     """For each pair, its place in the file, 1-based; None: pair i is on line i + 1."""
     unit: str = "line"
     """What `lines` counts: "line", or "row" where a row has no line of its own."""
+    digest: str = ""
+    """Of the sentences and their order; "" where nobody has computed it yet."""
+    folder: Path | None = None
+    """Where the pairs lie on disk, when there are too many for memory; the sequences above are then columns of a store."""
 
     def __len__(self) -> int:
         """The number of pairs."""
@@ -58,7 +66,10 @@ def read_lines(path: Path) -> list[str]:
 
     Raises DataError when the file cannot be read or is not UTF-8. How many lines were not NFC is logged.
     """
-    return _clean(split_lines(decode_text(read_bytes(path), path)), path)
+    clean = _Cleaner(path)
+    lines = [line for text in text_blocks(path) for line in clean(split_lines(text))]
+    clean.tell()
+    return lines
 
 
 def read_corpora(
@@ -100,15 +111,15 @@ def read_corpus(
     if corpus.builtin is not None:
         pairs = _builtin_pairs(corpus.builtin, split, source_language, target_language, key)
         sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
-        read = Corpus(corpus.label, sources, targets, corpus.weight, f"the built-in corpus {corpus.builtin}")
-    elif corpus.source is not None:
-        read = _read_parallel(corpus, key)
+        return Corpus(corpus.label, sources, targets, corpus.weight, f"the built-in corpus {corpus.builtin}")
+    if corpus.source is not None:
+        read, empty = _read_parallel(corpus, key)
     else:
-        read = _read_columns(corpus, source_language, target_language, key)
-    if not read.sources:
+        read, empty = _read_columns(corpus, source_language, target_language, key)
+    if not len(read):
         raise DataError(f"{key}: {read.origin}: there is not a single pair in it.")
-    if not allow_empty_sides:
-        _refuse_empty_sides(read, key, "such line from both files" if corpus.source else "such pair")
+    if empty and not allow_empty_sides:
+        raise DataError(_empty_sides(read, empty, key, "such line from both files" if corpus.source else "such pair"))
     return read
 
 
@@ -119,11 +130,14 @@ def fingerprint(corpora: Sequence[Corpus]) -> str:
     """
     digest = hashlib.sha256()
     for corpus in corpora:
-        digest.update(f"{len(corpus)} {corpus.weight!r}\n".encode())
-        for side in (corpus.sources, corpus.targets):
-            digest.update("\n".join(side).encode())  # unambiguous: a sentence has no line feed, and the count is known
-            digest.update(b"\n")
+        digest.update(f"{corpus.digest or _digest(corpus)} {corpus.weight!r}\n".encode())
     return digest.hexdigest()
+
+
+def _digest(corpus: Corpus) -> str:
+    pairs = PairDigest()
+    pairs.update(corpus.sources, corpus.targets)
+    return pairs.hexdigest()
 
 
 def _builtin_pairs(builtin: str, split: str, source_language: str, target_language: str, key: str) -> list[tuple[str, str]]:
@@ -143,43 +157,139 @@ def _builtin_pairs(builtin: str, split: str, source_language: str, target_langua
     return pairs if source_language == "ko" else [(english, korean) for korean, english in pairs]
 
 
-def _read_parallel(corpus: CorpusConfig, key: str) -> Corpus:
+Empty = Sequence[tuple[int, bool, bool]]
+"""Pairs with an empty side: line, source empty, target empty."""
+
+
+def _read_parallel(corpus: CorpusConfig, key: str) -> tuple[Corpus, Empty]:
     """Two text files with one sentence per line. The problems of both are reported together."""
-    sides, problems = [], []
-    for side, path in (("source", corpus.source), ("target", corpus.target)):
-        try:
-            sides.append(read_lines(path))
-        except DataError as error:
-            problems.append(f"{key}.{side}: {error}")
-    if problems:
-        raise DataError("\n".join(problems))
-    if corpus.source.samefile(corpus.target):
-        raise DataError(f"{key}: source and target are the same file, {corpus.source}. Give each side its own.")
-    sources, targets = sides
-    if len(sources) != len(targets):
-        raise DataError(f"{key}: {_unequal(corpus, sources, targets)}")
-    return Corpus(corpus.label, sources, targets, corpus.weight, f"{corpus.source} + {corpus.target}")
+    paths = (corpus.source, corpus.target)
+    sides = [_Side(f"{key}.{name}", path) for name, path in zip(("source", "target"), paths, strict=True)]
+
+    def in_step() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
+        first_line = 1
+        while count := min(side.fill() for side in sides):
+            yield *(side.take(count) for side in sides), range(first_line, first_line + count)
+            first_line += count
+        rest = [side.drain() for side in sides]
+        if problems := [side.problem for side in sides if side.problem]:
+            raise DataError("\n".join(problems))
+        if corpus.source.samefile(corpus.target):
+            raise DataError(f"{key}: source and target are the same file, {corpus.source}. Give each side its own.")
+        if any(rest):
+            raise DataError(f"{key}: {_unequal(corpus, *map(_LineCounts.of, paths))}")
+        for side in sides:
+            side.clean.tell()
+
+    gathered = _gather(corpus.label, in_step(), lambda: f"lines {content_hash(paths)}", _is_large(*paths))
+    origin = f"{corpus.source} + {corpus.target}"
+    lines = None if gathered.folder is None else gathered.lines
+    return replace(_corpus(corpus, gathered, origin, "line"), lines=lines), gathered.empty
 
 
-def _unequal(corpus: CorpusConfig, sources: list[str], targets: list[str]) -> str:
+def _is_large(*paths: Path) -> bool:
+    """Whether it may pay to look for what an earlier reading left; a file that is not there is none."""
+    return sum(path.stat().st_size for path in paths if path.is_file()) >= _LARGE_FILE
+
+
+def _gather(
+    name: str, blocks: Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]], identity: Callable[[], str], large: bool
+) -> Gathered:
+    """All pairs of a corpus, from what an earlier reading left on disk where there is that."""
+    if large and (found := find_gathered(identity())):
+        _log.info("%s: %s pairs, read before, in %s", name, f"{len(found.sources):,}", found.folder)
+        return found
+    gatherer = Gatherer(name, identity)
+    try:
+        for block in blocks:
+            gatherer.add(*block)
+        return gatherer.finish()
+    except DataError:
+        gatherer.discard()
+        raise
+
+
+def _corpus(corpus: CorpusConfig, gathered: Gathered, origin: str, unit: str) -> Corpus:
+    return Corpus(corpus.label, gathered.sources, gathered.targets, corpus.weight, origin, gathered.lines, unit,
+                  gathered.digest, gathered.folder)
+
+
+class _Side:
+    """One of two files that are read in step."""
+
+    def __init__(self, key: str, path: Path):
+        self._key, self.clean = key, _Cleaner(path)
+        self._blocks = (split_lines(text) for text in text_blocks(path))
+        self._lines: list[str] = []
+        self.problem = ""
+        """What is wrong with the file, once that was found."""
+
+    def fill(self) -> int:
+        """Read on when no line is left; how many lines there are now."""
+        while not self._lines:
+            try:
+                self._lines = next(self._blocks)
+            except StopIteration:
+                break
+            except DataError as error:
+                self.problem = f"{self._key}: {error}"
+                break
+        return len(self._lines)
+
+    def take(self, count: int) -> list[str]:
+        """The next lines, normalised."""
+        taken, self._lines = self._lines[:count], self._lines[count:]
+        return self.clean(taken)
+
+    def drain(self) -> int:
+        """Read to the end, for its problems; how many lines were left."""
+        left = 0
+        while count := self.fill():
+            left, self._lines = left + count, []
+        return left
+
+
+@dataclass
+class _LineCounts:
+    """What a message about two unequal files needs to know of one."""
+
+    total: int = 0
+    empty: list[int] = field(default_factory=list)
+    """Line numbers."""
+    last_text: int = 0
+    """The last line with text."""
+    returns: int = 0
+    """Lines with a carriage return inside."""
+
+    @classmethod
+    def of(cls, path: Path) -> "_LineCounts":
+        """Read the file once more."""
+        counts = cls()
+        for line in chain.from_iterable(split_lines(text) for text in text_blocks(path)):
+            counts.total += 1
+            if line.strip():
+                counts.last_text = counts.total
+            else:
+                counts.empty.append(counts.total)
+            counts.returns += "\r" in line.strip("\r\n")
+        return counts
+
+
+def _unequal(corpus: CorpusConfig, source: _LineCounts, target: _LineCounts) -> str:
     """What to say about two files with different numbers of lines, and where the difference may come from."""
-    message = f"{corpus.source} has {_count(len(sources), 'line')}, but {corpus.target} has {len(targets)}. "
-    if not sources or not targets:
+    message = f"{corpus.source} has {_count(source.total, 'line')}, but {corpus.target} has {target.total}. "
+    if not source.total or not target.total:
         return f"{message}Fill the empty file, or correct its name."
-    longer, surplus, path = (
-        (sources, sources[len(targets) :], corpus.source)
-        if len(sources) > len(targets)
-        else (targets, targets[len(sources) :], corpus.target)
-    )
-    if not any(line.strip() for line in surplus):
-        return f"{message}{path} ends with {_count(len(surplus), 'empty line')} too many: delete what is too much."
-    empty = [number for number, line in enumerate(longer, 1) if not line.strip()]
-    if len(empty) == len(surplus):
-        return f"{message}{path} has as many empty lines as it is longer ({_numbers('line', empty)}): delete them."
-    for side, side_path in ((sources, corpus.source), (targets, corpus.target)):
-        if num_returns := sum("\r" in line for line in side):
+    longer, path = (source, corpus.source) if source.total > target.total else (target, corpus.target)
+    surplus = abs(source.total - target.total)
+    if longer.last_text <= longer.total - surplus:
+        return f"{message}{path} ends with {_count(surplus, 'empty line')} too many: delete what is too much."
+    if len(longer.empty) == surplus:
+        return f"{message}{path} has as many empty lines as it is longer ({_numbers('line', longer.empty)}): delete them."
+    for side, side_path in ((source, corpus.source), (target, corpus.target)):
+        if side.returns:
             return (
-                f"{message}{side_path} has carriage returns inside {_count(num_returns, 'line')}, perhaps old Mac line "
+                f"{message}{side_path} has carriage returns inside {_count(side.returns, 'line')}, perhaps old Mac line "
                 "ends: convert them to line feeds."
             )
     return (
@@ -188,21 +298,40 @@ def _unequal(corpus: CorpusConfig, sources: list[str], targets: list[str]) -> st
     )
 
 
-def _read_columns(corpus: CorpusConfig, source_language: str, target_language: str, key: str) -> Corpus:
+def _read_columns(corpus: CorpusConfig, source_language: str, target_language: str, key: str) -> tuple[Corpus, Empty]:
     """Two columns of a table or of a data set on the hub."""
     candidates = _column_candidates(corpus, source_language, target_language)
     try:
         if corpus.file is not None:
-            where, origin = f"{key}.file", str(corpus.file)
+            where, origin, large = f"{key}.file", str(corpus.file), _is_large(corpus.file)
             table = read_table(corpus.file, _possible_headers(corpus, candidates))
         else:
-            where, origin = f"{key}.dataset", "/".join(filter(None, (corpus.dataset, corpus.subset, corpus.split)))
+            where, origin, large = f"{key}.dataset", "/".join(filter(None, (corpus.dataset, corpus.subset, corpus.split))), True
             table = read_hub(corpus.dataset, corpus.subset, corpus.split)
-        names = _choose_columns(table, candidates, corpus, origin)
-        sides = [_clean(_texts(table, name, origin), origin) for name in names]
+        table = _with_all_names(table, candidates)
+        names = _choose_columns(table.names, candidates, corpus, origin)
+        cleaners = [_Cleaner(origin), _Cleaner(origin)]
+
+        def blocks() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
+            for rows in table.blocks:
+                sides = (clean(_texts(rows, name, table.unit, origin)) for clean, name in zip(cleaners, names, strict=True))
+                yield *sides, rows.lines
+            for clean in cleaners:
+                clean.tell()
+
+        gathered = _gather(corpus.label, blocks(), lambda: f"columns {names} {table.identity()}", large)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-    return Corpus(corpus.label, *sides, corpus.weight, origin, table.lines, table.unit)
+    return _corpus(corpus, gathered, origin, table.unit), gathered.empty
+
+
+def _with_all_names(table: Table, candidates: Sequence[tuple[str, str]]) -> Table:
+    """The table, read whole when its first block has none of the wanted columns: JSON may have them further down."""
+    if any(all(name in table.names for name in pair) for pair in candidates):
+        return table
+    read = list(table.blocks)
+    names = list(dict.fromkeys(name for rows in read for name in rows.columns)) or table.names
+    return replace(table, blocks=iter(read), names=names)
 
 
 def _column_candidates(corpus: CorpusConfig, source_language: str, target_language: str) -> list[tuple[str, str]]:
@@ -224,16 +353,18 @@ def _possible_headers(corpus: CorpusConfig, candidates: Sequence[tuple[str, str]
     return [pair for pair in candidates if not any(name.isdecimal() for name in pair)]
 
 
-def _choose_columns(table: Table, candidates: Sequence[tuple[str, str]], corpus: CorpusConfig, origin: str) -> tuple[str, str]:
+def _choose_columns(
+    columns: Sequence[str], candidates: Sequence[tuple[str, str]], corpus: CorpusConfig, origin: str
+) -> tuple[str, str]:
     """The names of the source and the target column. Raises DataError when they are not there or are one and the same."""
     if not candidates:
         raise DataError(f"{origin}: source_column and target_column are both {corpus.source_column!r}. Give each its own.")
     for pair in candidates:
-        if all(name in table.columns for name in pair):
+        if all(name in columns for name in pair):
             return pair
-    missing = [name for name in (corpus.source_column, corpus.target_column) if name and name not in table.columns]
+    missing = [name for name in (corpus.source_column, corpus.target_column) if name and name not in columns]
     wanted = missing or list(candidates[0])
-    nearest = sorted(table.columns, key=lambda name: -max(_similarity(name, want) for want in wanted))
+    nearest = sorted(columns, key=lambda name: -max(_similarity(name, want) for want in wanted))
     listed = ", ".join(repr(name) for name in nearest)
     if not missing:
         raise DataError(
@@ -254,55 +385,55 @@ def _similarity(name: str, other: str) -> float:
     return SequenceMatcher(None, name.lower(), other.lower()).ratio()
 
 
-def _texts(table: Table, name: str, origin: str) -> list[str]:
+def _texts(rows: Rows, name: str, unit: str, origin: str) -> list[str]:
     """A column as texts: null is an empty side, a number is written out, a line break inside a cell becomes a space.
 
     (All that comes later, the files of hypotheses above all, has one sentence per line.) Raises DataError for a list or
     another value that is not a text, and for characters that JSON can spell and no text has.
     """
     texts = []
-    for index, value in enumerate(table.columns[name][:]):
+    for index, value in enumerate(rows.columns.get(name) or [None] * len(rows.lines)):
         if value is not None and not isinstance(value, str | int | float):
             raise DataError(
-                f"{origin}: {table.unit} {table.lines[index]}: column {name!r} holds a {type(value).__name__}, not a text. "
+                f"{origin}: {unit} {rows.lines[index]}: column {name!r} holds a {type(value).__name__}, not a text. "
                 "Choose other columns with source_column and target_column."
             )
         text = "" if value is None else str(value)
         if wrong := _NO_TEXT.search(text):
             raise DataError(
-                f"{origin}: {table.unit} {table.lines[index]}: column {name!r} holds U+{ord(wrong[0]):04X}, which is a NUL "
+                f"{origin}: {unit} {rows.lines[index]}: column {name!r} holds U+{ord(wrong[0]):04X}, which is a NUL "
                 "or half a character. Repair or remove that pair."
             )
         texts.append(re.sub(r"\r?\n", " ", text.strip("\r\n")) if "\n" in text else text)
     return texts
 
 
-def _clean(texts: Sequence[str], origin: Path | str) -> list[str]:
-    """Every text normalised; how many were not NFC is logged, since it explains differences to other programs."""
-    num_decomposed = sum(not unicodedata.is_normalized("NFC", text) for text in texts)
-    if num_decomposed:
-        _log.info(
-            "%s: %d of %d lines were not in Unicode NFC (decomposed Korean, as from macOS) and have been composed.",
-            origin,
-            num_decomposed,
-            len(texts),
-        )
-    return [normalise(text) for text in texts]
+class _Cleaner:
+    """Normalises texts, block by block; how many were not NFC is told at the end, since it explains differences to other programs."""
+
+    def __init__(self, origin: Path | str):
+        self._origin, self._decomposed, self._total = origin, 0, 0
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        """The texts as `normalise` makes them."""
+        self._total += len(texts)
+        self._decomposed += sum(not unicodedata.is_normalized("NFC", text) for text in texts)
+        return [normalise(text) for text in texts]
+
+    def tell(self) -> None:
+        """Log the count, when there is something to tell."""
+        if self._decomposed:
+            _log.info(
+                "%s: %d of %d lines were not in Unicode NFC (decomposed Korean, as from macOS) and have been composed.",
+                self._origin, self._decomposed, self._total,
+            )
 
 
-def _refuse_empty_sides(corpus: Corpus, key: str, what: str) -> None:
-    """Raise DataError when pairs have an empty side: a model trained on them learns to end at once."""
-    empty = [
-        index
-        for index, (source, target) in enumerate(zip(corpus.sources, corpus.targets, strict=True))
-        if not source.strip() or not target.strip()
-    ]
-    if not empty:
-        return
-    num_sources = sum(not corpus.sources[index].strip() for index in empty)
-    num_targets = sum(not corpus.targets[index].strip() for index in empty)
-    places = _numbers(corpus.unit, [corpus.line_of(index) for index in empty])
-    raise DataError(
+def _empty_sides(corpus: Corpus, empty: Empty, key: str, what: str) -> str:
+    """What to say about pairs with an empty side: a model trained on them learns to end at once."""
+    num_sources, num_targets = sum(source for _, source, _ in empty), sum(target for _, _, target in empty)
+    places = _numbers(corpus.unit, [line for line, _, _ in empty])
+    return (
         f"{key}: {corpus.origin}: {_count(len(empty), 'pair')} of {len(corpus)} with an empty side "
         f"(source {num_sources}, target {num_targets}): {places}. Remove every {what}."
     )

@@ -9,6 +9,7 @@ import gzip
 import shlex
 import unicodedata
 import zlib
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _WIDE_BOMS = (  # the UTF-32 marks first: a UTF-32-LE mark begins with the UTF-1
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+BLOCK_BYTES = 1 << 24
+"""How much of a file is read at once."""
 _SAMPLE_BYTES = 1 << 16  # a multiple of 4, so that a sample never cuts a UTF-16 or UTF-32 unit in two
 
 
@@ -47,10 +50,49 @@ def read_bytes(path: Path, size: int = -1) -> bytes:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: this gzip file is damaged, cut short or not gzip at all ({error}). "
-            "Copy or download it again, or drop `.gz` from its name if it is plain text."
-        ) from None
+        raise DataError(_damaged_gzip(path, error)) from None
+
+
+def text_blocks(path: Path) -> Iterator[str]:
+    """The text of a file in blocks of some 16 MB that end at line feeds, decompressed when its name ends in `.gz`.
+
+    Raises DataError as read_bytes and decode_text do, with the line counted from the beginning of the file.
+    """
+    rest, first_line = [], 1
+    for data in _chunks(path):
+        end = data.rfind(b"\n") + 1
+        if not end:
+            rest.append(data)
+            continue
+        block = b"".join([*rest, data[:end]])
+        rest = [data[end:]]
+        yield decode_text(block, path, first_line)
+        first_line += block.count(b"\n")
+    if any(rest) or first_line == 1:
+        yield decode_text(b"".join(rest), path, first_line)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, BLOCK_BYTES at a time."""
+    read_bytes(path, size=1 if path.suffix.lower() != ".gz" else 0)  # raises for a missing file, a folder and the like
+    with path.open("rb") as file:
+        if path.suffix.lower() != ".gz":
+            while data := file.read(BLOCK_BYTES):
+                yield data
+            return
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                while data := unpacked.read(BLOCK_BYTES):
+                    yield data
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(_damaged_gzip(path, error)) from None
+
+
+def _damaged_gzip(path: Path, error: Exception) -> str:
+    return (
+        f"{path}: this gzip file is damaged, cut short or not gzip at all ({error}). "
+        "Copy or download it again, or drop `.gz` from its name if it is plain text."
+    )
 
 
 def _nearest_name(path: Path) -> str:
@@ -64,12 +106,29 @@ def _nearest_name(path: Path) -> str:
     return f"No file in {path.parent.resolve()} has a similar name."
 
 
-def decode_text(data: bytes, path: Path | str) -> str:
-    """Decode strict UTF-8; a byte order mark at the start is accepted and removed.
+def decode_text(data: bytes, path: Path | str, first_line: int = 1) -> str:
+    """Decode strict UTF-8; a byte order mark at the start of a file is accepted and removed.
 
-    data: the whole content of a file. path: only for the message. Raises DataError naming the encoding the bytes look
-    like and how to convert them, or the byte and the line that are not UTF-8 text.
+    data: the content of a file, or the part of it that begins with line first_line. path: only for the message. Raises
+    DataError naming the encoding the bytes look like and how to convert them, or the byte and the line that are not UTF-8
+    text.
     """
+    if first_line == 1:
+        _refuse_other_kinds(data, path)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(_not_utf8(data, error, path, first_line)) from None
+    if "\0" in text:
+        if encoding := _wide_encoding(data, least_nul_share=0.4):
+            raise DataError(_conversion_advice(path, encoding, "so many of its bytes are NUL"))
+        line = data.count(b"\n", 0, data.index(b"\0")) + first_line
+        raise DataError(f"{path}: line {line} holds a NUL byte, which no text has. Repair or remove that line.")
+    return text.removeprefix("\ufeff") if first_line == 1 else text
+
+
+def _refuse_other_kinds(data: bytes, path: Path | str) -> None:
+    """Raise DataError for a beginning that only other encodings and archives have."""
     for mark, encoding in _WIDE_BOMS:
         if data.startswith(mark):
             raise DataError(_conversion_advice(path, encoding, "it begins with that byte order mark"))
@@ -77,25 +136,15 @@ def decode_text(data: bytes, path: Path | str) -> str:
         raise DataError(f"{path}: this is a gzip file. Add `.gz` to its name, or decompress it with gunzip.")
     if data.startswith(b"PK\x03\x04"):
         raise DataError(f"{path}: this is a ZIP archive or an Excel file. Unpack it, or export the sheet as CSV in UTF-8.")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(_not_utf8(data, error, path)) from None
-    if "\0" in text:
-        if encoding := _wide_encoding(data, least_nul_share=0.4):
-            raise DataError(_conversion_advice(path, encoding, "so many of its bytes are NUL"))
-        line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise DataError(f"{path}: line {line} holds a NUL byte, which no text has. Repair or remove that line.")
-    return text.removeprefix("\ufeff")
 
 
-def _not_utf8(data: bytes, error: UnicodeDecodeError, path: Path | str) -> str:
+def _not_utf8(data: bytes, error: UnicodeDecodeError, path: Path | str, first_line: int) -> str:
     """The message for bytes that are not UTF-8: the encoding when it can be recognised, else the first wrong byte."""
     if encoding := _wide_encoding(data, least_nul_share=0.02):
         return _conversion_advice(path, encoding, "without a byte order mark")
     if _looks_like_cp949(data):
         return _conversion_advice(path, "cp949", "Korean Windows, a superset of EUC-KR")
-    line = data.count(b"\n", 0, error.start) + 1
+    line = data.count(b"\n", 0, error.start) + first_line
     return (
         f"{path}: not UTF-8: byte 0x{data[error.start]:02x} at line {line}. "
         f"Repair that line, or convert the file with: {_conversion(path, 'ENCODING')}"

@@ -5,12 +5,15 @@ could neither be repeated nor continued exactly. Here each distinct word's segme
 function of (seed, epoch). Words are what stands between spaces: no piece of our vocabularies crosses one.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy
 import sentencepiece
 
+from mt.data.pairs import Ragged
 from mt.data.special_ids import EOS, UNK
 
 UNIGRAM_CHOICES = 64
@@ -20,60 +23,83 @@ BPE_CHOICES = 16
 _SPACE = "\u2581"  # how SentencePiece writes a word's beginning
 
 
+@dataclass(frozen=True)
+class Words:
+    """Lines as numbers of words: what a sampler needs of a text that it segments again and again."""
+
+    numbers: numpy.ndarray
+    """Of all lines, one after another, each with the end of the sentence."""
+    ends: numpy.ndarray
+    """Where each line is over."""
+
+
 class SubwordSampler:
-    """The lines of one side of a corpus, ready to be segmented anew in each epoch.
+    """Segments lines anew in each epoch; the draws are a function of the seeds, the line's place and its words.
 
     model_type 'unigram': a segmentation's probability is proportional to its likelihood to the power of `amount` (Kudo 2018, section 3.1).
     'bpe': every merge is left out with probability `amount` (BPE-dropout, Provilkov et al. 2020). Memory grows with the number of
-    distinct words.
+    distinct words that were seen.
     """
 
-    def __init__(self, processor: sentencepiece.SentencePieceProcessor, model_type: str, amount: float, lines: Sequence[str], seed: int):
-        numbers: dict[str, int] = {}
-        words, ends = [], []
-        for line in lines:
-            words.extend(numbers.setdefault(word, len(numbers)) for word in line.split(" ") if word)
-            words.append(-1)  # the end of the sentence; replaced below, when its number is known
-            ends.append(len(words))
-        self._words = numpy.array(words, dtype=numpy.int64)
-        self._words[self._words < 0] = len(numbers)
-        self._ends = numpy.array(ends, dtype=numpy.int64)
-        self._list_choices(processor, model_type, amount, list(numbers), seed)
+    def __init__(self, processor: sentencepiece.SentencePieceProcessor, model_type: str, amount: float, seed: int):
+        self._processor, self._unigram, self._amount, self._seed = processor, model_type == "unigram", amount, seed
+        self._merger = None if self._unigram else BpeMerger(processor)
+        self._numbers: dict[str, int] = {"": 0}  # what no word is stands for the end of the sentence
+        self._choices: list[list[tuple[list[int], float]]] = [[([EOS], 1.0)]]
+        self._tables: tuple[numpy.ndarray, ...] | None = None
 
-    def _list_choices(
-        self, processor: sentencepiece.SentencePieceProcessor, model_type: str, amount: float, words: list[str], seed: int
-    ) -> None:
-        """Every distinct word's segmentations, one after another, with their cumulative probabilities."""
-        if model_type == "unigram":
-            choices = [unigram_choices(processor, word, amount) for word in words]
+    def words(self, lines: Sequence[str]) -> Words:
+        """The lines, ready to be drawn. The first time that a word is seen its segmentations are listed."""
+        words, ends = [], []
+        numbers = self._numbers
+        for line in lines:
+            for word in line.split(" "):
+                if word:
+                    number = numbers.get(word)
+                    words.append(self._learn(word) if number is None else number)
+            words.append(0)
+            ends.append(len(words))
+        return Words(numpy.array(words, dtype=numpy.int64), numpy.array(ends, dtype=numpy.int64))
+
+    def _learn(self, word: str) -> int:
+        """A new word's number; its segmentations depend on nothing but the word and the seed."""
+        if self._merger is None:
+            choices = unigram_choices(self._processor, word, self._amount)
         else:
-            merger = BpeMerger(processor)
-            generator = numpy.random.default_rng([seed, 2])
-            choices = [[(merger.segment(word, amount, generator), 1 / BPE_CHOICES) for _ in range(BPE_CHOICES)] for word in words]
-        choices.append([([EOS], 1.0)])
+            generator = numpy.random.default_rng([self._seed, 2, int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])])
+            choices = [(self._merger.segment(word, self._amount, generator), 1 / BPE_CHOICES) for _ in range(BPE_CHOICES)]
+        self._numbers[word] = len(self._choices)
+        self._choices.append(choices)
+        self._tables = None
+        return self._numbers[word]
+
+    def _list_choices(self) -> tuple[numpy.ndarray, ...]:
+        """All words' segmentations, one after another: word number plus cumulative probability, and the pieces' counts, starts, ids."""
         cumulative, pieces = [], []
-        for number, word_choices in enumerate(choices):
+        for number, word_choices in enumerate(self._choices):
             total = 0.0
             for segmentation, probability in word_choices:
                 total += probability
                 cumulative.append(number + total)
                 pieces.append(segmentation)
             cumulative[-1] = number + 1.0  # whatever the sum was rounded to
-        self._cumulative = numpy.array(cumulative)
-        self._piece_counts = numpy.array([len(segmentation) for segmentation in pieces], dtype=numpy.int64)
-        self._piece_starts = numpy.cumsum(self._piece_counts) - self._piece_counts
-        self._pieces = numpy.array([piece for segmentation in pieces for piece in segmentation], dtype=numpy.int32)
+        counts = numpy.array([len(segmentation) for segmentation in pieces], dtype=numpy.int64)
+        ids = numpy.array([piece for segmentation in pieces for piece in segmentation], dtype=numpy.int32)
+        return numpy.array(cumulative), counts, numpy.cumsum(counts) - counts, ids
 
-    def draw(self, seed: int, epoch: int) -> list[numpy.ndarray]:
+    def draw(self, words: Words, seed: int, epoch: int, block: int = 0) -> Ragged:
         """Token ids of every line, EOS at the end, as segmented in this epoch."""
-        uniform = numpy.random.default_rng([seed, epoch, 3]).random(len(self._words))
-        below_next = numpy.nextafter(self._words + 1.0, 0.0)  # a sum that is rounded up would be the next word's
-        chosen = numpy.searchsorted(self._cumulative, numpy.minimum(self._words + uniform, below_next), side="right")
-        counts = self._piece_counts[chosen]
+        if self._tables is None:
+            self._tables = self._list_choices()
+        cumulative, piece_counts, piece_starts, pieces = self._tables
+        uniform = numpy.random.default_rng([seed, epoch, 3] + [block] * (block > 0)).random(len(words.numbers))
+        below_next = numpy.nextafter(words.numbers + 1.0, 0.0)  # a sum that is rounded up would be the next word's
+        chosen = numpy.searchsorted(cumulative, numpy.minimum(words.numbers + uniform, below_next), side="right")
+        counts = piece_counts[chosen]
         ends = numpy.cumsum(counts)
         within = numpy.arange(ends[-1] if len(ends) else 0) - numpy.repeat(ends - counts, counts)
-        tokens = self._pieces[numpy.repeat(self._piece_starts[chosen], counts) + within]
-        return numpy.split(tokens, ends[self._ends - 1][:-1]) if len(self._ends) else []
+        tokens = pieces[numpy.repeat(piece_starts[chosen], counts) + within]
+        return Ragged(tokens, numpy.concatenate([[0], ends[words.ends - 1]]))
 
 
 def unigram_choices(

@@ -6,7 +6,6 @@ Normalisation to NFC happens when a corpus is read (mt/data/corpus.py); Sentence
 
 import hashlib
 import io
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import sentencepiece
 
 from mt.config import TokenizerConfig
 from mt.data.special_ids import BOS, EOS, PAD, SPECIAL_IDS, UNK
+from mt.data.store import Joined, cache_root, take
 from mt.errors import TokenizerError
 from mt.files import write_atomically
 
@@ -125,7 +125,7 @@ def train_tokenizer(config: TokenizerConfig, sources: Sequence[str], targets: Se
     Lines beyond `tokenizer.max_sentences` (both sides together when shared) are left out evenly. TokenizerError when the
     vocabulary is too small for the characters of the corpus.
     """
-    sides = [("shared", [*sources, *targets])] if config.shared else [("source", sources), ("target", targets)]
+    sides = [("shared", Joined([sources, targets]))] if config.shared else [("source", sources), ("target", targets)]
     trained = [_train_cached(config, lines, side) for side, lines in sides]
     vocabularies = [vocabulary for vocabulary, _, _ in trained]
     return TrainedTokenizer(
@@ -136,11 +136,8 @@ def train_tokenizer(config: TokenizerConfig, sources: Sequence[str], targets: Se
 
 
 def cache_directory() -> Path:
-    """Where trained tokenizers are kept: $MT_CACHE, or mt under $XDG_CACHE_HOME, or ~/.cache/mt."""
-    base = os.environ.get("MT_CACHE")
-    if base:
-        return Path(base) / "tokenizers"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mt" / "tokenizers"
+    """Where trained tokenizers are kept: `tokenizers` in the cache."""
+    return cache_root() / "tokenizers"
 
 
 def _train_cached(config: TokenizerConfig, lines: Sequence[str], side: str) -> tuple[Vocabulary, str, bool]:
@@ -177,7 +174,7 @@ def _thin_out(lines: Sequence[str], most: int) -> list[str]:
     """At most `most` lines, taken at even distances over the whole corpus."""
     if len(lines) <= most:
         return list(lines)
-    return [lines[index] for index in numpy.linspace(0, len(lines) - 1, most).astype(int)]
+    return take(lines, numpy.linspace(0, len(lines) - 1, most).astype(int))
 
 
 def _inputs_hash(config: TokenizerConfig, lines: Iterable[str]) -> str:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from mt.config import TrainingConfig
-from mt.data.batching import EncodedPairs, make_share
+from mt.data.batching import make_share
+from mt.data.pairs import EncodedPairs
 from mt.errors import TrainingError
 from mt.model.build import count_parameters
 from mt.model.interface import TranslationModel
@@ -74,10 +75,11 @@ def forecast(
     config: TrainingConfig,
     hardware: Hardware,
     ranks: Ranks,
+    blocks: float = 1.0,
 ) -> Forecast:
     """Time a batch of middling size several times and take the fastest: the first times fault in memory that later steps reuse.
 
-    An untouched optimizer is timed too.
+    An untouched optimizer is timed too. blocks: how many times the pairs of this plan an epoch has.
     """
     model.train()
     middle = sorted(plan, key=len)[len(plan) // 2]
@@ -89,7 +91,8 @@ def forecast(
         accumulate_gradients(model, share.batches, share.num_target_tokens, config, hardware).tolist()  # waits for a GPU
         times.append(time.perf_counter() - begun_one)
     per_batch = ranks.agree(min(times))
-    tokens_per_batch = sum(int(pairs.lengths_N2(indices)[:, 1].sum()) for indices in plan) / len(plan)
+    target_lengths = pairs.lengths_N2()[:, 1]
+    tokens_per_batch = sum(int(target_lengths[indices].sum()) for indices in plan) / len(plan)
     per_batch *= tokens_per_batch / share.num_target_tokens  # the mean batch, at the speed of the middle one
     per_update = per_batch * config.accumulation + _optimizer_seconds(model, optimizer)
     model.zero_grad(set_to_none=True)
@@ -98,7 +101,7 @@ def forecast(
         memory_mb=peak_memory_mb(hardware.device),
         tokens_per_second=tokens_per_batch * config.accumulation / per_update,
         seconds_per_update=per_update,
-        updates_per_epoch=len(plan) / config.accumulation,
+        updates_per_epoch=blocks * len(plan) / config.accumulation,
     )
 
 
@@ -127,7 +130,8 @@ def pieces_that_fit(
     An eighth of the largest batch is computed and the memory it keeps is counted. The pieces' gradients add up to the batch's, so
     the numbers of a run do not change beyond rounding and dropout's draws. TrainingError when not even single pairs fit.
     """
-    largest = max(plan, key=lambda indices: len(indices) * int(pairs.lengths_N2(indices).max()))
+    longest = pairs.lengths_N2().max(axis=1)
+    largest = max(plan, key=lambda indices: len(indices) * int(longest[indices].max()))
     sample = largest[:: max(1, min(8, len(largest)))]
     share = make_share(pairs, sample)
     kept = _CountedMemory()

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy
 
 from mt.config import Config
-from mt.data.batching import EncodedPairs
 from mt.data.corpus import Corpus, fingerprint, read_corpora
-from mt.data.subword_sampling import SubwordSampler
+from mt.data.encode import Fit, encode_store
+from mt.data.pairs import EncodedPairs, MemoryPart, Ragged, StoredPart, TrainingPairs
+from mt.data.store import Joined
+from mt.data.subword_sampling import SubwordSampler, Words
 from mt.data.tokenizer import Tokenizer, train_tokenizer
 from mt.errors import DataError
 
@@ -54,47 +56,50 @@ def _first(numbers: Sequence[int], most: int = 3) -> str:
     return f"line{'s' if len(numbers) > 1 else ''} {listed}{', …' if len(numbers) > most else ''}"
 
 
-@dataclass(frozen=True)
-class TrainingTexts:
-    """The training pairs that are kept, as text."""
-
-    sources: list[str]
-    targets: list[str]
-    weights: numpy.ndarray
-
-    def encode(self, tokenizer: Tokenizer) -> EncodedPairs:
-        """Token ids of all pairs."""
-        return EncodedPairs(
-            _arrays(tokenizer.encode_source(self.sources)), _arrays(tokenizer.encode_target(self.targets)), self.weights
-        )
-
-
 class EpochEncoder:
-    """The training pairs as token ids, epoch by epoch: always the same, or segmented anew when `tokenizer.sampling` asks for it."""
+    """The training pairs as token ids, block by block: always the same, or segmented anew when `tokenizer.sampling` asks for it."""
 
-    def __init__(self, config: Config, tokenizer: Tokenizer, texts: TrainingTexts):
-        self._seed, self._max_length = config.training.seed, config.data.max_length
-        self._plain = texts.encode(tokenizer)
+    def __init__(self, config: Config, tokenizer: Tokenizer, train: TrainingPairs):
+        self._train, self._seed, self._max_length = train, config.training.seed, config.data.max_length
         self._samplers: list[SubwordSampler] = []
+        self._words: list[Words] | None = None
         if config.tokenizer.sampling > 0:
             kind, amount = config.tokenizer.model_type, config.tokenizer.sampling
-            for side, (vocabulary, lines) in enumerate([(tokenizer.source, texts.sources), (tokenizer.target, texts.targets)]):
-                self._samplers.append(SubwordSampler(vocabulary.processor, kind, amount, lines, 2 * self._seed + side))
+            self._samplers = [
+                SubwordSampler(vocabulary.processor, kind, amount, 2 * self._seed + side)
+                for side, vocabulary in enumerate([tokenizer.source, tokenizer.target])
+            ]
 
-    def pairs(self, epoch: int) -> EncodedPairs:
-        """Token ids of all pairs in this epoch. A drawn segmentation longer than data.max_length gives way to the plain one, which fits."""
+    @property
+    def num_blocks(self) -> int:
+        """Blocks in an epoch; one while all pairs are in memory."""
+        return self._train.num_blocks
+
+    @property
+    def num_pairs(self) -> int:
+        """Pairs in all blocks together."""
+        return len(self._train)
+
+    def pairs(self, epoch: int, block: int = 0) -> EncodedPairs:
+        """Token ids of the pairs in a block. A drawn segmentation longer than data.max_length gives way to the plain one, which fits."""
+        plain = self._train.block(self._seed, epoch, block)
         if not self._samplers:
-            return self._plain
+            return plain
         sides = []
-        for side, (sampler, plain) in enumerate(zip(self._samplers, (self._plain.sources, self._plain.targets), strict=True)):
-            drawn = sampler.draw(2 * self._seed + side, epoch)
-            sides.append([new if len(new) <= self._max_length else old for new, old in zip(drawn, plain, strict=True)])
-        return EncodedPairs(*sides, self._plain.weights)
+        for side, words in enumerate(self._block_words(epoch, block)):
+            drawn = self._samplers[side].draw(words, 2 * self._seed + side, epoch, block)
+            sides.append(drawn.where_else(drawn.lengths <= self._max_length, (plain.sources, plain.targets)[side]))
+        return EncodedPairs(*sides, plain.weights)
 
-
-def _arrays(sequences: Sequence[Sequence[int]]) -> list[numpy.ndarray]:
-    """Compact copies: an int32 array takes a tenth of a list."""
-    return [numpy.array(sequence, dtype=numpy.int32) for sequence in sequences]
+    def _block_words(self, epoch: int, block: int) -> list[Words]:
+        """The words of the block's texts on both sides; looked up once while there is one block."""
+        if self._words is not None:
+            return self._words
+        texts = self._train.texts(self._seed, epoch, block)
+        words = [sampler.words(lines) for sampler, lines in zip(self._samplers, texts, strict=True)]
+        if self.num_blocks == 1:
+            self._words = words
+        return words
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class PreparedData:
     """All that the trainer needs of the data."""
 
     tokenizer: Tokenizer
-    train: TrainingTexts
+    train: TrainingPairs
     valid: list[Corpus]
     test: list[Corpus]
     left_out: list[LeftOut]
@@ -122,22 +127,23 @@ def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> Prepared
     train = splits["train"]
     if tokenizer is None:
         tokenizer = tokenizer_for(config, train)
-    kept, left_out = _keep_fitting(config, tokenizer, train)
+    fit = Fit(config.data.max_length, config.data.max_ratio)
+    parts, left_out = zip(*(_encode_fitting(tokenizer, corpus, fit) for corpus in train), strict=True)
+    kept = TrainingPairs(parts)
     for report in left_out:
         if report.message(config):
             _log.warning(report.message(config))
-    if not kept.sources:
+    if not len(kept):
         raise DataError(
-            f"no training pair is left: all {sum(len(corpus.sources) for corpus in train)} are longer than "
+            f"no training pair is left: all {sum(len(corpus) for corpus in train)} are longer than "
             f"data.max_length={config.data.max_length} tokens or too lopsided; raise data.max_length or data.max_ratio"
         )
-    return PreparedData(tokenizer, kept, splits["valid"], splits["test"], left_out, fingerprint([*train, *splits["valid"]]))
+    return PreparedData(tokenizer, kept, splits["valid"], splits["test"], list(left_out), fingerprint([*train, *splits["valid"]]))
 
 
 def tokenizer_for(config: Config, train: Sequence[Corpus]) -> Tokenizer:
     """The tokenizer of a configuration: cached, or trained now; says which, and when it is smaller than asked."""
-    sources = [line for corpus in train for line in corpus.sources]
-    targets = [line for corpus in train for line in corpus.targets]
+    sources, targets = (Joined([getattr(corpus, side) for corpus in train]) for side in ("sources", "targets"))
     trained = train_tokenizer(config.tokenizer, sources, targets)
     for notice in trained.notices:
         _log.warning(notice)
@@ -147,23 +153,15 @@ def tokenizer_for(config: Config, train: Sequence[Corpus]) -> Tokenizer:
     return tokenizer
 
 
-def _keep_fitting(config: Config, tokenizer: Tokenizer, train: Sequence[Corpus]) -> tuple[TrainingTexts, list[LeftOut]]:
-    """The pairs within data.max_length and data.max_ratio, and a report for each corpus."""
-    sources: list[str] = []
-    targets: list[str] = []
-    weights: list[float] = []
-    reports = []
-    for corpus in train:
-        encoded = zip(tokenizer.encode_source(corpus.sources), tokenizer.encode_target(corpus.targets), strict=True)
-        lengths = numpy.array([(len(source), len(target)) for source, target in encoded]).reshape(-1, 2)
-        too_long = lengths.max(axis=1) > config.data.max_length
-        lopsided = numpy.zeros_like(too_long)
-        if config.data.max_ratio > 0:
-            lopsided = ~too_long & (lengths.max(axis=1) > config.data.max_ratio * lengths.min(axis=1))
-        for index in numpy.flatnonzero(~too_long & ~lopsided):
-            sources.append(corpus.sources[index])
-            targets.append(corpus.targets[index])
-            weights.append(corpus.weight)
-        numbers = [tuple(corpus.line_of(int(i)) for i in numpy.flatnonzero(mask)) for mask in (too_long, lopsided)]
-        reports.append(LeftOut(corpus.name, len(corpus.sources), *numbers))
-    return TrainingTexts(sources, targets, numpy.array(weights, dtype=numpy.float64)), reports
+def _encode_fitting(tokenizer: Tokenizer, corpus: Corpus, fit: Fit) -> tuple[MemoryPart | StoredPart, LeftOut]:
+    """The pairs of a corpus that fit, and a report of the others."""
+    if corpus.folder is not None:
+        store = encode_store(corpus.folder, corpus.digest, tokenizer, fit)
+        part = StoredPart(store.folder, store.rows, corpus.folder, store.text_rows, corpus.weight)
+        return part, LeftOut(corpus.name, len(corpus), store.too_long, store.lopsided)
+    ids = [Ragged.of(tokenizer.encode_source(corpus.sources)), Ragged.of(tokenizer.encode_target(corpus.targets))]
+    too_long, lopsided = fit.reasons(numpy.stack([side.lengths for side in ids], axis=1))
+    kept = ~(too_long | lopsided)
+    texts = ([text for text, keep in zip(side, kept, strict=True) if keep] for side in (corpus.sources, corpus.targets))
+    lines = (tuple(corpus.line_of(index) for index in numpy.flatnonzero(mask).tolist()) for mask in (too_long, lopsided))
+    return MemoryPart(*texts, tuple(side.where(kept) for side in ids), corpus.weight), LeftOut(corpus.name, len(corpus), *lines)

@@ -202,7 +202,7 @@ def start_deadline(training: Training, begun: float) -> Deadline:
         )
     # More hours than the run was begun with: what is behind is a smaller share of the whole.
     state.progress = min(state.progress, state.seconds / (config.training.max_hours * 3600))
-    tested = sum(len(corpus.sources) for corpus in training.data.test)
+    tested = sum(len(corpus) for corpus in training.data.test)
     translated = training.valid.translated if training.valid else 0
     beam = config.decoding.beam_size if config.decoding.method == "beam" else 1
     return Deadline(begun + left, now, state.progress, tested * beam / translated if translated else 0.0)
@@ -214,8 +214,8 @@ def look_ahead(training: Training, begun: float) -> None:
     begun: when the command was called.
     """
     config, state = training.config.training, training.state
-    pairs = training.encoder.pairs(state.epoch)
-    plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights)
+    pairs = training.encoder.pairs(state.epoch, state.block)
+    plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights, state.block)
     if not plan:
         return
     # A continued run keeps its number, so that its rounding and dropout stay the same, unless there is too little memory for that now.
@@ -223,7 +223,8 @@ def look_ahead(training: Training, begun: float) -> None:
     if state.pieces > 1:
         _log.info("a batch of training.max_tokens=%d does not fit into memory; its gradient is summed over %d pieces",
                   config.max_tokens, state.pieces)
-    figures = forecast(training.model, training.optimizer, pairs, plan, state.pieces, config, training.hardware, training.ranks)
+    blocks = training.encoder.num_pairs / len(pairs.weights)
+    figures = forecast(training.model, training.optimizer, pairs, plan, state.pieces, config, training.hardware, training.ranks, blocks)
     training.forecast = figures
     ahead = config.max_steps - state.step
     if config.max_epochs:
@@ -262,6 +263,6 @@ def _write_opening(training: Training) -> None:
     processes = f" in {training.ranks.count} processes" if training.ranks.count > 1 else ""
     _log.info(
         "%s: %s training pairs, %s on %s%s (%s)",
-        shown(run.path), f"{len(data.train.sources):,}",
+        shown(run.path), f"{len(data.train):,}",
         training.hardware.precision, training.hardware.device, processes, training.hardware.reason,
     )

@@ -1,6 +1,6 @@
 """What a training run must remember to go on exactly: weights, optimizer, averages, position, best score.
 
-Randomness needs no state: dropout is a function of (seed, step), the batch plan of (seed, epoch).
+Randomness needs no state: dropout is a function of (seed, step), the batch plan of (seed, epoch, block).
 """
 
 from dataclasses import asdict, dataclass, field, fields
@@ -21,8 +21,10 @@ class TrainingState:
     """Updates made, skipped ones included."""
     epoch: int = 0
     """The epoch the next batch belongs to, from 0."""
+    block: int = 0
+    """The next batch's block in that epoch, from 0; there is one while all pairs are in memory."""
     batch: int = 0
-    """The next batch in that epoch's plan, from 0."""
+    """The next batch in that block's plan, from 0."""
     target_tokens: int = 0
     """Target tokens seen, without padding."""
     progress: float = 0.0

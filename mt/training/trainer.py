@@ -7,9 +7,13 @@ finish.py; several processes in distributed.py, a run that must end on time in d
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy
 
 from mt.config import Config
 from mt.data.batching import Share, make_share, plan_batches
+from mt.data.pairs import EncodedPairs
 from mt.errors import ConfigError, Interrupted, TrainingError
 from mt.runs import RunDirectory, runs_root, shown
 from mt.training.averaging import update_ema
@@ -125,21 +129,58 @@ def is_over(training: Training) -> bool:
 
 
 def batches_from(training: Training) -> Iterator[Share]:
-    """This process's share of every batch from the state's position on, epoch after epoch. Moves the position when one is taken."""
-    config, state, ranks = training.config, training.state, training.ranks
-    while True:
-        pairs = training.encoder.pairs(state.epoch)
-        plan = plan_batches(pairs.lengths_N2(), config.training.max_tokens, config.training.seed, state.epoch, pairs.weights)
-        if not plan:  # an epoch of few pairs with small weights may have none
-            state.epoch += 1
-        while state.batch < len(plan):
-            share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, max(1, state.pieces))
-            state.batch += 1
-            if state.batch == len(plan):
-                state.epoch, state.batch = state.epoch + 1, 0
+    """This process's share of every batch from the state's position on, block after block. Moves the position when one is taken."""
+    state, ranks = training.state, training.ranks
+    with _Blocks(training) as blocks:
+        while True:
+            pairs, plan = blocks.at(state.epoch, state.block)
+            while state.batch < len(plan):
+                share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, max(1, state.pieces))
+                state.batch += 1
+                last = state.batch == len(plan)
+                if last:
+                    state.epoch, state.block, state.batch = *blocks.after(state.epoch, state.block), 0
                 yield share
-                break
-            yield share
+                if last:
+                    break
+            if not plan:  # few pairs with small weights may give none
+                state.epoch, state.block = blocks.after(state.epoch, state.block)
+
+
+class _Blocks:
+    """The blocks of the training pairs and their plans; where an epoch has several, the next one is made ready meanwhile."""
+
+    def __init__(self, training: Training):
+        self._encoder, self._config = training.encoder, training.config.training
+        self._thread = ThreadPoolExecutor(1) if self._encoder.num_blocks > 1 else None
+        self._next: tuple[tuple[int, int], Future] | None = None
+
+    def __enter__(self) -> "_Blocks":
+        """Nothing is read yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the thread up."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+
+    def after(self, epoch: int, block: int) -> tuple[int, int]:
+        """The next block's epoch and number."""
+        return (epoch, block + 1) if block + 1 < self._encoder.num_blocks else (epoch + 1, 0)
+
+    def at(self, epoch: int, block: int) -> tuple[EncodedPairs, list[numpy.ndarray]]:
+        """The pairs and the plan of a block."""
+        if self._thread is None:
+            return self._make(epoch, block)
+        ready = self._next is not None and self._next[0] == (epoch, block)
+        made = self._next[1].result() if ready else self._make(epoch, block)
+        following = self.after(epoch, block)
+        self._next = following, self._thread.submit(self._make, *following)
+        return made
+
+    def _make(self, epoch: int, block: int) -> tuple[EncodedPairs, list[numpy.ndarray]]:
+        pairs = self._encoder.pairs(epoch, block)
+        return pairs, plan_batches(pairs.lengths_N2(), self._config.max_tokens, self._config.seed, epoch, pairs.weights, block)
 
 
 def _learning_rate(training: Training) -> float:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from mt.config import Config, TrainingConfig
-from mt.data.batching import EncodedPairs, make_batch, plan_batches
+from mt.data.batching import make_batch, plan_batches
 from mt.data.corpus import Corpus
+from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.evaluation import quick_scores

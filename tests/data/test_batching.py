@@ -4,7 +4,8 @@ import numpy
 import pytest
 import torch
 
-from mt.data.batching import EncodedPairs, epoch_pairs, make_batch, pad, plan_batches
+from mt.data.batching import epoch_pairs, make_batch, pad, plan_batches
+from mt.data.pairs import EncodedPairs
 from mt.data.special_ids import EOS, PAD
 
 

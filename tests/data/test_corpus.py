@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mt.config import CorpusConfig
-from mt.data.corpus import Corpus, decode_text, fingerprint, normalise, read_corpora, read_corpus, read_lines
+from mt.data.corpus import Corpus, fingerprint, read_corpora, read_corpus, read_lines
+from mt.data.encodings import decode_text, normalise
 from mt.errors import DataError
 
 KOREAN = ["안녕하세요.", '그는 "네"라고 말했다.', "오늘은 날씨가 좋습니다."]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -14,7 +15,7 @@ from mt.config import TokenizerConfig
 from mt.data import subword_sampling
 from mt.data.demo import demo_pairs
 from mt.data.special_ids import EOS, UNK
-from mt.data.subword_sampling import BPE_CHOICES, BpeMerger, SubwordSampler, unigram_choices
+from mt.data.subword_sampling import BPE_CHOICES, BpeMerger, SubwordSampler, Words, unigram_choices
 from mt.data.tokenizer import Tokenizer, train_tokenizer
 
 PAIRS = demo_pairs("train")[:3000]
@@ -30,9 +31,10 @@ def made(model_type: str, byte_fallback: bool = True) -> Tokenizer:
     return train_tokenizer(config, KOREAN, ENGLISH).tokenizer
 
 
-def sampler(model_type: str, lines: list[str], amount: float | None = None, seed: int = 1, byte_fallback: bool = True) -> SubwordSampler:
+def sampler(model_type: str, lines: list[str], amount: float | None = None, seed: int = 1, byte_fallback: bool = True) -> "Drawing":
     processor = made(model_type, byte_fallback).source.processor
-    return SubwordSampler(processor, model_type, AMOUNT[model_type] if amount is None else amount, lines, seed)
+    drawing = SubwordSampler(processor, model_type, AMOUNT[model_type] if amount is None else amount, seed)
+    return Drawing(drawing, drawing.words(lines))
 
 
 def richest_word() -> str:
@@ -40,6 +42,17 @@ def richest_word() -> str:
     processor = made("unigram").source.processor
     words = sorted({word for line in ENGLISH[:300] for word in line.split()})
     return max(words, key=lambda word: len(unigram_choices(processor, word, 1.0)))
+
+
+@dataclass
+class Drawing:
+    """A sampler with the lines it draws."""
+
+    sampler: SubwordSampler
+    words: Words
+
+    def draw(self, seed: int, epoch: int) -> list[numpy.ndarray]:
+        return list(self.sampler.draw(self.words, seed, epoch))
 
 
 def digest(draws: list[numpy.ndarray]) -> str:

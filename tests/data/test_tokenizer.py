@@ -188,8 +188,8 @@ def test_sampled_segmentations_depend_on_seed_and_epoch_alone_and_spell_the_same
     made = trained(model_type=model_type).tokenizer
 
     def drawn(seed: int, epoch: int) -> list[list[int]]:
-        sampler = SubwordSampler(made.target.processor, model_type, 0.3, ENGLISH, seed)
-        return [ids.tolist() for ids in sampler.draw(seed, epoch)]
+        sampler = SubwordSampler(made.target.processor, model_type, 0.3, seed)
+        return [ids.tolist() for ids in sampler.draw(sampler.words(ENGLISH), seed, epoch)]
 
     first = drawn(1, 0)
     assert drawn(1, 0) == first

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.data.batching import EncodedPairs, make_batch, plan_batches
+from mt.data.batching import make_batch, plan_batches
+from mt.data.pairs import EncodedPairs
 from mt.data.special_ids import EOS
 from mt.decoding.batches import translate_ids
 from mt.inspection.shapes import ShapeRecord, ShapeTrace, format_trace, trace_shapes

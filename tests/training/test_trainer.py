@@ -213,7 +213,7 @@ def test_the_limit_itself_is_not_too_long(tmp_path: Path) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv", [pair for pair in toy_pairs("copy", "train")[:200]])
     config = tiny_config(f"data.train={corpus}")
     data = prepare_data(config)
-    lengths = [len(ids) for ids in data.tokenizer.encode_source(data.train.sources)]
+    lengths = [len(ids) for ids in data.tokenizer.encode_source(data.train.texts(1, 0, 0)[0])]
     longest = max(lengths)
     for limit, left in ((longest, 0), (longest - 1, lengths.count(longest))):
         (report,) = prepare_data(tiny_config(f"data.train={corpus}", f"data.max_length={limit}")).left_out
@@ -232,10 +232,10 @@ def test_a_sampled_segmentation_over_the_limit_gives_way_to_the_plain_one(model_
     config = tiny_config("data.max_length=8", f"tokenizer.model_type={model_type}", f"tokenizer.sampling={amount}")
     data = prepare_data(config)
     encoder = EpochEncoder(config, data.tokenizer, data.train)
-    plain = data.tokenizer.encode_source(data.train.sources)
+    plain = data.tokenizer.encode_source(data.train.texts(1, 0, 0)[0])
     drawn = encoder.pairs(0).sources
     assert max(map(len, drawn)) <= 8
-    assert [data.tokenizer.decode_target(ids) for ids in drawn[:200]] == data.train.sources[:200]
+    assert [data.tokenizer.decode_target(ids) for ids in list(drawn)[:200]] == data.train.texts(1, 0, 0)[0][:200]
     assert any(ids.tolist() != usual for ids, usual in zip(drawn, plain, strict=True)), "some were drawn otherwise"
 
 
@@ -243,5 +243,5 @@ def test_both_sides_of_a_pair_are_sampled_independently() -> None:
     config = tiny_config("tokenizer.sampling=0.1")
     data = prepare_data(config)
     pairs = EpochEncoder(config, data.tokenizer, data.train).pairs(0)
-    assert data.train.sources == data.train.targets
+    assert data.train.texts(1, 0, 0)[0] == data.train.texts(1, 0, 0)[1]
     assert any(source.tolist() != target.tolist() for source, target in zip(pairs.sources, pairs.targets, strict=True))
