@@ -270,6 +270,9 @@ class TrainingConfig(Section):
     """Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps."""
     threads: Count = 0
     """Processor threads to compute with. 0: PyTorch's own choice."""
+    shard: bool = False
+    """With several processes: divide weights, gradients and the optimizer's memory among them (FSDP2), for models that do not fit
+    on one. Slower where they do fit. No effect on the results, nor on the checkpoints."""
     metric: Literal["bleu", "chrf", "loss"] = "bleu"
     """The validation measure that says which checkpoint is the best."""
     patience: Count = 0

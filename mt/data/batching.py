@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mt.data.pairs import EncodedPairs
-from mt.data.special_ids import PAD
+from mt.data.special_ids import EOS, PAD
 
 _BIN_WIDTHS = (1, 2, 3, 4, 6, 8)  # target lengths that count as equal; one side's padding is traded for the other's
 
@@ -115,14 +115,19 @@ def make_batch(pairs: EncodedPairs, indices: Sequence[int]) -> Batch:
     return Batch(source_BS, target_BT, target_tokens, 1.0 - real / (source_BS.numel() + target_BT.numel()))
 
 
-def make_share(pairs: EncodedPairs, indices: Sequence[int], rank: int = 0, ranks: int = 1, pieces: int = 1) -> Share:
+def make_share(
+    pairs: EncodedPairs, indices: Sequence[int], rank: int = 0, ranks: int = 1, pieces: int = 1, even: bool = False
+) -> Share:
     """Process `rank` of `ranks` takes every ranks-th pair of a planned batch, in `pieces` pieces where memory asks for it.
 
-    Neighbours in a batch are alike in length, so that all processes get about the same number of tokens.
+    Neighbours in a batch are alike in length, so that all processes get about the same number of tokens. even: a process that has no
+    pair for a piece computes one without target tokens, so that all compute equally often.
     """
     slices = [indices[rank + ranks * piece :: ranks * pieces] for piece in range(pieces)]
     num_target_tokens = sum(len(pairs.targets[index]) for index in indices)
-    return Share([make_batch(pairs, piece) for piece in slices if len(piece)], num_target_tokens)
+    nothing = Batch(torch.full((1, 1), EOS), torch.full((1, 1), PAD), 0, 0.0)
+    batches = [make_batch(pairs, piece) if len(piece) else nothing for piece in slices]
+    return Share([batch for batch in batches if even or batch is not nothing], num_target_tokens)
 
 
 def whole(*batches: Batch) -> Share:

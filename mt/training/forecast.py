@@ -22,6 +22,7 @@ from mt.model.interface import TranslationModel
 from mt.training.distributed import Ranks
 from mt.training.hardware import Hardware, available_memory_mb, peak_memory_mb
 from mt.training.optimizer import set_learning_rate
+from mt.training.sharding import is_sharded
 from mt.training.step import accumulate_gradients, gradients
 
 _LEAST_TIMES, _MOST_TIMES, _MOST_SECONDS = 2, 12, 3.0
@@ -83,7 +84,7 @@ def forecast(
     """
     model.train()
     middle = sorted(plan, key=len)[len(plan) // 2]
-    share = make_share(pairs, middle, ranks.number, ranks.count, pieces)
+    share = make_share(pairs, middle, ranks.number, ranks.count, pieces, is_sharded(config, ranks))
     times: list[float] = []
     begun = time.perf_counter()
     while len(times) < _LEAST_TIMES or (len(times) < _MOST_TIMES and ranks.agree(time.perf_counter() - begun) < _MOST_SECONDS):

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mt.training.sharding import like, whole
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that pulls all singular values into about 0.7 to 1.2 in five rounds
 _ROUNDS = 5
 _SMALL = 1e-7
@@ -76,13 +78,13 @@ class Muon(torch.optim.Optimizer):
         memory = [self.state[matrix]["momentum"] for matrix in matrices]
         torch._foreach_lerp_(memory, gradients, 1 - momentum)
         ahead = torch._foreach_lerp(gradients, memory, momentum)  # Nesterov's look ahead
-        update_NML = orthogonalise(torch.stack([_lying(update) for update in ahead])).float()
+        update_NML = orthogonalise(torch.stack([_lying(whole(update)) for update in ahead])).float()
         if weight_decay:
             torch._foreach_mul_(matrices, 1 - lr * weight_decay)
         for matrix, update_ML in zip(matrices, update_NML, strict=True):
             rows, columns = matrix.shape
             update = update_ML if rows <= columns else update_ML.mT
-            matrix.add_(update, alpha=-lr * max(1.0, rows / columns) ** 0.5)
+            matrix.add_(like(update, matrix), alpha=-lr * max(1.0, rows / columns) ** 0.5)
 
 
 def _lying(matrix: Tensor) -> Tensor:

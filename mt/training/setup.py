@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mt.training.forecast import Forecast, duration, forecast, pieces_that_fit
 from mt.training.hardware import Hardware, choose_hardware, environment, keep_freed_memory
 from mt.training.optimizer import build_optimizer
 from mt.training.prepare import EpochEncoder, PreparedData, prepare_data
+from mt.training.sharding import is_sharded, shard, undivided
 from mt.training.state import TrainingState, load_state
 from mt.training.validation import ValidationPairs
 
@@ -45,6 +47,7 @@ FREE_TO_CHANGE = (
     "training.average_checkpoints",
     "training.threads",
     "training.device",
+    "training.shard",
     "training.precision",
     "training.max_bad_steps",
 )
@@ -71,6 +74,16 @@ class Training:
     ema: dict[str, torch.Tensor] | None = None
     deadline: Deadline | None = None
     forecast: Forecast | None = None
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the weights are divided among the processes."""
+        return is_sharded(self.config.training, self.ranks)
+
+    def undivided(self) -> AbstractContextManager[TranslationModel]:
+        """The model, or a whole copy of it for a moment when it is divided; all processes must ask."""
+        vocabularies = len(self.data.tokenizer.source), len(self.data.tokenizer.target)
+        return undivided(self.model, self.config, vocabularies, self.hardware.device, self.sharded)
 
     def every(self, steps: int) -> int:
         """A number of updates from the configuration; under a deadline the same share of the updates that fit."""
@@ -163,7 +176,11 @@ def set_up(config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: b
             "or begin anew with --restart (the old run is kept beside) or another name (--set name=…)"
         )
     torch.manual_seed(config.training.seed)
-    model = build_model(config.model, len(data.tokenizer.source), len(data.tokenizer.target)).to(hardware.device)
+    model = build_model(config.model, len(data.tokenizer.source), len(data.tokenizer.target))
+    if is_sharded(config.training, ranks):
+        shard(model, hardware.device, ranks)  # also moves each layer to its device
+    else:
+        model.to(hardware.device)
     valid = ValidationPairs.build(data.valid, data.tokenizer, config.training.validate_sentences) if data.valid else None
     training = Training(
         config, run, data, hardware, model, build_optimizer(model, config.training), data.tokenizer.fingerprint(), valid,

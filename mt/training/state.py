@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mt.model.interface import TranslationModel
 from mt.runs import RunDirectory, load_parameters, parameters_of, read_tensors
+from mt.training.sharding import like, whole_tensors
 
 
 @dataclass
@@ -74,7 +75,7 @@ def load_optimizer(model: TranslationModel, optimizer: torch.optim.Optimizer, te
     for name, parameter in model.named_parameters():
         state = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq", "momentum") if f"{key}.{name}" in tensors}
         if state:
-            optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+            optimizer.state[parameter] = {key: like(value.to(parameter.device), parameter) for key, value in state.items()}
 
 
 def save_state(
@@ -84,11 +85,15 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     ema: dict[str, Tensor] | None,
     stamp: str,
+    writes: bool = True,
 ) -> None:
-    """Write the checkpoint of state.step and point `last` at it."""
+    """Write the checkpoint of state.step and point `last` at it. writes False: only give the parts of divided tensors."""
     groups = {"model": parameters_of(model), "optimizer": optimizer_tensors(model, optimizer)}
     if ema is not None:
         groups["ema"] = ema
+    groups = {name: whole_tensors(tensors, writes) for name, tensors in groups.items()}
+    if not writes:
+        return
     run.save_checkpoint(state.step, groups, state.to_json(), stamp)
     run.point("last", state.step)
 
@@ -101,12 +106,14 @@ def load_state(
         folder = run.checkpoint_path(step)
         if not (folder / "optimizer.safetensors").is_file():
             continue
-        load_parameters(model, read_tensors(folder / "model.safetensors", stamp), folder)
+        own = parameters_of(model)
+        weights = read_tensors(folder / "model.safetensors", stamp)
+        load_parameters(model, {name: like(tensor, own[name]) if name in own else tensor for name, tensor in weights.items()}, folder)
         load_optimizer(model, optimizer, read_tensors(folder / "optimizer.safetensors", stamp))
         ema = None
         if with_ema:
             averages = read_tensors(folder / "ema.safetensors", stamp)
-            ema = {name: averages[name].to(parameter.device) for name, parameter in parameters_of(model).items()}
+            ema = {name: like(averages[name].to(parameter.device), parameter) for name, parameter in own.items()}
         return TrainingState.from_json(run.read_json(f"checkpoints/{folder.name}/state.json")), ema
     return None
 

@@ -15,6 +15,7 @@ from mt.training.distributed import ALONE, Ranks
 from mt.training.hardware import Hardware
 from mt.training.loss import cross_entropy, r_drop, shift_right
 from mt.training.optimizer import set_learning_rate
+from mt.training.sharding import is_sharded, whole
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ def train_step(
     batches = [batch for share in shares for batch in share.batches]
     optimizer.zero_grad(set_to_none=True)
     sums_2 = accumulate_gradients(model, batches, num_target_tokens, config, hardware)
-    ranks.sum_([*gradients(model), sums_2])
+    # Divided gradients have been summed in the backward pass.
+    ranks.sum_([sums_2] if is_sharded(config, ranks) else [*gradients(model), sums_2])
     limit = config.clip_norm or float("inf")
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).item()
+    norm = whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit)).item()
     loss_sum, likelihood_sum = sums_2.tolist()
     finite = math.isfinite(loss_sum) and math.isfinite(norm)
     if finite:

@@ -32,6 +32,7 @@ from mt.training.setup import (
     tell_new_end,
     wants_more,
 )
+from mt.training.sharding import whole_tensors
 from mt.training.state import best_steps, save_state, tidy_checkpoints
 from mt.training.step import train_step
 from mt.training.validation import validate
@@ -69,6 +70,10 @@ def train(config: Config, restart: bool = False) -> dict:
         look_ahead(training, begun)
         with StopRequest() as stop:
             train_to_the_end(training, stop)
+        if training.sharded:
+            training.ema = whole_tensors(training.ema) if training.ema is not None else None
+            with training.undivided() as training.model:
+                pass
         if ranks.first:
             finish(training)
         ranks.wait()
@@ -135,7 +140,7 @@ def batches_from(training: Training) -> Iterator[Share]:
         while True:
             pairs, plan = blocks.at(state.epoch, state.block)
             while state.batch < len(plan):
-                share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, max(1, state.pieces))
+                share = make_share(pairs, plan[state.batch], ranks.number, ranks.count, max(1, state.pieces), training.sharded)
                 state.batch += 1
                 last = state.batch == len(plan)
                 if last:
@@ -227,8 +232,9 @@ def _validate(training: Training, report: Report) -> None:
     config, state, deadline, begun = training.config.training, training.state, training.deadline, time.monotonic()
     if deadline and not training.ranks.agree(deadline.can_validate(begun)):
         return
-    with borrowed_weights(training.model, training.ema):
-        result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
+    ema = whole_tensors(training.ema) if training.ema is not None else None
+    with training.undivided() as model, borrowed_weights(model, ema):
+        result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
     if deadline:
         deadline.note_validation(time.monotonic() - begun)
     score = result.score(config.metric)
@@ -250,9 +256,11 @@ def save(training: Training, scheduled: bool) -> None:
     """Write a checkpoint, point `last` and `best`, and tidy up; the first process does."""
     state, config = training.state, training.config.training
     state.scheduled = scheduled
-    if not training.ranks.first:
+    first = training.ranks.first
+    if first or training.sharded:
+        save_state(training.run, state, training.model, training.optimizer, training.ema, training.stamp, writes=first)
+    if not first:
         return
-    save_state(training.run, state, training.model, training.optimizer, training.ema, training.stamp)
     if state.best_step is not None and training.run.checkpoint_path(state.best_step).is_dir():
         training.run.point("best", state.best_step)
     tidy_checkpoints(training.run, state, config.average_checkpoints, best_steps(state, config.average_checkpoints)
