@@ -13,12 +13,16 @@ def start_ema(model: TranslationModel) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in parameters_of(model).items()}
 
 
-def update_ema(ema: dict[str, Tensor], model: TranslationModel, decay: float, step: int) -> None:
-    """ema ← decay·ema + (1 − decay)·weights, in place.
+def update_ema(
+    ema: dict[str, Tensor], model: TranslationModel, decay: float, step: int, found_inf: Tensor | None = None
+) -> None:
+    """ema ← decay·ema + (1 − decay)·weights, in place. found_inf: a tensor that is 1 when the update was skipped, and this is too.
 
     While few steps were made the decay is smaller, (1 + step)/(10 + step), so that the random start is soon forgotten.
     """
-    rate = 1.0 - min(decay, (1 + step) / (10 + step))
+    rate: float | Tensor = 1.0 - min(decay, (1 + step) / (10 + step))
+    if found_inf is not None:
+        rate = rate * (1.0 - found_inf)
     for name, tensor in parameters_of(model).items():
         ema[name].lerp_(tensor, rate)
 

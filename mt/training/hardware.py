@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mt.config import TrainingConfig
 from mt.errors import ConfigError
@@ -33,6 +34,13 @@ class Hardware:
         """The context in which forward passes run."""
         kind = torch.device(self.device).type
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def sent(tensor: Tensor, device: str) -> Tensor:
+    """The tensor on that device; a GPU takes it from pinned memory while the processor goes on."""
+    if device.startswith("cuda"):
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def choose_device(asked: str, key: str = "training.device") -> str:

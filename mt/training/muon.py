@@ -60,31 +60,40 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """One update; every parameter needs its gradient."""
+        """One update; every parameter needs its gradient. The attribute `found_inf`, as the fused optimizers have it: a tensor that is 1
+        when nothing is to be changed, else 0."""
+        found_inf = getattr(self, "found_inf", None)
+        self._adamw.found_inf = found_inf
         self._adamw.step()
         group = self.param_groups[0]
         by_shape: dict[tuple[int, int], list[nn.Parameter]] = {}
         for matrix in group["params"]:
             by_shape.setdefault((min(matrix.shape), max(matrix.shape)), []).append(matrix)
         for matrices in by_shape.values():
-            self._move(matrices, **{key: group[key] for key in ("lr", "momentum", "weight_decay")})
+            self._move(matrices, found_inf, **{key: group[key] for key in ("lr", "momentum", "weight_decay")})
 
-    def _move(self, matrices: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
+    def _move(
+        self, matrices: list[nn.Parameter], found_inf: Tensor | None, lr: float, momentum: float, weight_decay: float
+    ) -> None:
         """Update matrices of one shape, or of that shape transposed."""
-        gradients = [matrix.grad for matrix in matrices]
         for matrix in matrices:
             if matrix not in self.state:
                 self.state[matrix] = {"momentum": torch.zeros_like(matrix)}
         memory = [self.state[matrix]["momentum"] for matrix in matrices]
+        gradients = [matrix.grad for matrix in matrices]
+        if found_inf is not None:  # the momentum in the gradient's place keeps the momentum as it is
+            gradients = [torch.where(found_inf > 0, kept, gradient) for gradient, kept in zip(gradients, memory, strict=True)]
         torch._foreach_lerp_(memory, gradients, 1 - momentum)
         ahead = torch._foreach_lerp(gradients, memory, momentum)  # Nesterov's look ahead
         update_NML = orthogonalise(torch.stack([_lying(whole(update)) for update in ahead])).float()
+        if found_inf is not None:
+            lr = lr * (1.0 - found_inf)
         if weight_decay:
             torch._foreach_mul_(matrices, 1 - lr * weight_decay)
         for matrix, update_ML in zip(matrices, update_NML, strict=True):
             rows, columns = matrix.shape
             update = update_ML if rows <= columns else update_ML.mT
-            matrix.add_(like(update, matrix), alpha=-lr * max(1.0, rows / columns) ** 0.5)
+            matrix.sub_(like(update, matrix) * (lr * max(1.0, rows / columns) ** 0.5))
 
 
 def _lying(matrix: Tensor) -> Tensor:

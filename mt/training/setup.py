@@ -27,6 +27,7 @@ from mt.training.optimizer import build_optimizer
 from mt.training.prepare import EpochEncoder, PreparedData, prepare_data
 from mt.training.sharding import is_sharded, shard, undivided
 from mt.training.state import TrainingState, load_state
+from mt.training.step import PendingStep
 from mt.training.validation import ValidationPairs
 
 _log = logging.getLogger("mt")
@@ -74,6 +75,8 @@ class Training:
     ema: dict[str, torch.Tensor] | None = None
     deadline: Deadline | None = None
     forecast: Forecast | None = None
+    unsettled: tuple[int, int, PendingStep] | None = None
+    """The last update's number, epoch and figures, while nobody has read them yet."""
 
     @property
     def sharded(self) -> bool:

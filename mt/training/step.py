@@ -12,8 +12,8 @@ from mt.data.batching import Batch, Share
 from mt.model.dropout import seed_dropout
 from mt.model.interface import TranslationModel
 from mt.training.distributed import ALONE, Ranks
-from mt.training.hardware import Hardware
-from mt.training.loss import cross_entropy, r_drop, shift_right
+from mt.training.hardware import Hardware, sent
+from mt.training.loss import cross_entropy, kept_positions, r_drop, shift_right
 from mt.training.optimizer import set_learning_rate
 from mt.training.sharding import is_sharded, whole
 
@@ -36,6 +36,33 @@ class StepResult:
     """False when loss or gradient were not finite: the weights were left as they were."""
 
 
+@dataclass(frozen=True)
+class PendingStep:
+    """An update that a GPU may still be computing. Everything is known but its figures, which nobody needs to wait for at once."""
+
+    figures_3: Tensor
+    """Loss and likelihood, summed, and the gradient's norm; on the CPU, there when `ready` says so."""
+    ready: torch.cuda.Event | None
+    learning_rate: float
+    num_target_tokens: int
+    padding: float
+
+    def result(self) -> StepResult:
+        """The figures; waits for them."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        loss_sum, likelihood_sum, norm = self.figures_3.tolist()
+        return StepResult(
+            loss=loss_sum / self.num_target_tokens,
+            negative_log_likelihood=likelihood_sum / self.num_target_tokens,
+            gradient_norm=norm,
+            learning_rate=self.learning_rate,
+            num_target_tokens=self.num_target_tokens,
+            padding=self.padding,
+            finite=math.isfinite(loss_sum) and math.isfinite(norm),
+        )
+
+
 def train_step(
     model: TranslationModel,
     optimizer: torch.optim.Optimizer,
@@ -45,11 +72,12 @@ def train_step(
     config: TrainingConfig,
     hardware: Hardware,
     ranks: Ranks = ALONE,
-) -> StepResult:
+) -> PendingStep:
     """Update number `step` (from 1) from this process's shares of one or more planned batches.
 
     The gradient is that of the loss summed over all batches of all processes, divided by all their target tokens: splitting a batch
-    changes nothing but dropout's draws. A loss or gradient that is not finite leaves weights and optimizer untouched.
+    changes nothing but dropout's draws. A loss or gradient that is not finite leaves weights and optimizer untouched; that is decided
+    where the gradients are, so that nothing waits for a GPU.
     """
     model.train()
     seed_dropout(config.seed, step, ranks.number)
@@ -60,21 +88,21 @@ def train_step(
     # Divided gradients have been summed in the backward pass.
     ranks.sum_([sums_2] if is_sharded(config, ranks) else [*gradients(model), sums_2])
     limit = config.clip_norm or float("inf")
-    norm = whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit)).item()
-    loss_sum, likelihood_sum = sums_2.tolist()
-    finite = math.isfinite(loss_sum) and math.isfinite(norm)
-    if finite:
-        set_learning_rate(optimizer, learning_rate)
+    norm = whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
+    figures_3 = torch.cat([sums_2, norm.to(sums_2).view(1)])
+    set_learning_rate(optimizer, learning_rate)
+    if not is_sharded(config, ranks):
+        optimizer.found_inf = 1.0 - figures_3.isfinite().all().float()  # the fused kernels and Muon leave everything alone at 1
         optimizer.step()
-    return StepResult(
-        loss=loss_sum / num_target_tokens,
-        negative_log_likelihood=likelihood_sum / num_target_tokens,
-        gradient_norm=norm,
-        learning_rate=learning_rate,
-        num_target_tokens=num_target_tokens,
-        padding=sum(batch.padding for batch in batches) / max(1, len(batches)),
-        finite=finite,
-    )
+    elif bool(figures_3.isfinite().all()):  # divided parameters do not know found_inf
+        optimizer.step()
+    ready = None
+    if figures_3.is_cuda:
+        figures_3 = torch.empty(3, pin_memory=True).copy_(figures_3, non_blocking=True)
+        ready = torch.cuda.Event()
+        ready.record()
+    padding = sum(batch.padding for batch in batches) / max(1, len(batches))
+    return PendingStep(figures_3, ready, learning_rate, num_target_tokens, padding)
 
 
 def accumulate_gradients(
@@ -86,14 +114,15 @@ def accumulate_gradients(
     """
     sums_2 = torch.zeros(2, device=hardware.device)
     for batch in batches:
-        source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
+        inputs = (batch.source_BS, batch.target_BT, kept_positions(batch.target_BT))
+        source_BS, target_BT, positions_N = (sent(tensor, hardware.device) for tensor in inputs)
         with hardware.autocast():
             if config.r_drop:
                 twice_BTD = model.states(source_BS.repeat(2, 1), shift_right(target_BT).repeat(2, 1))
-                sums = r_drop(twice_BTD, model.output_weight_VD, target_BT, config.label_smoothing, config.r_drop)
+                sums = r_drop(twice_BTD, model.output_weight_VD, target_BT, config.label_smoothing, config.r_drop, positions_N)
             else:
                 x_BTD = model.states(source_BS, shift_right(target_BT))
-                sums = cross_entropy(x_BTD, model.output_weight_VD, target_BT, config.label_smoothing)
+                sums = cross_entropy(x_BTD, model.output_weight_VD, target_BT, config.label_smoothing, positions_N)
         (sums.loss / num_target_tokens).backward()
         sums_2 += torch.stack([sums.loss.detach(), sums.negative_log_likelihood])
     return sums_2

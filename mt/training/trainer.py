@@ -100,12 +100,17 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
         while not is_over(training):
             begun = time.monotonic()
             _update(training, batches, report)
-            if state.step % validate_every == 0 or is_over(training):
+            validating, due = (state.step % every == 0 or is_over(training) for every in (validate_every, save_every))
+            if validating or due:
+                settle(training, report)
+            if validating:
                 _validate(training, report)
             state.seconds += time.monotonic() - begun
-            due = state.step % save_every == 0 or is_over(training)
+            due = due or is_over(training)
             measured = str(state.step) in state.scores and config.average == "best"  # any of them may be averaged
             stopping = ranks.agree(bool(stop.requested))
+            if stopping:
+                settle(training, report)
             if due or stopping or measured or state.best_step == state.step:
                 save(training, scheduled=due)
                 report.pause()
@@ -203,26 +208,40 @@ def _update(training: Training, batches: Iterator[Share], report: Report) -> Non
     config, state = training.config.training, training.state
     epoch = state.epoch
     taken = [next(batches) for _ in range(config.accumulation)]
-    result = train_step(training.model, training.optimizer, taken, state.step + 1, _learning_rate(training), config,
-                        training.hardware, training.ranks)
+    pending = train_step(training.model, training.optimizer, taken, state.step + 1, _learning_rate(training), config,
+                         training.hardware, training.ranks)
     state.step += 1
-    state.target_tokens += result.num_target_tokens
+    state.target_tokens += pending.num_target_tokens
+    if training.ema is not None:
+        found_inf = getattr(training.optimizer, "found_inf", None)
+        update_ema(training.ema, training.model, config.ema_decay, state.step, found_inf)
+    settle(training, report)  # the update before: while it is told, a GPU computes this one
+    training.unsettled = state.step, epoch, pending
+    if pending.ready is None:
+        settle(training, report)
+
+
+def settle(training: Training, report: Report) -> None:
+    """Read the figures of the last update and tell them; TrainingError when too many in a row were not finite."""
+    if training.unsettled is None:
+        return
+    config, state = training.config.training, training.state
+    (step, epoch, pending), training.unsettled = training.unsettled, None
+    result = pending.result()
     if result.finite:
         state.bad_steps = 0
-        if training.ema is not None:
-            update_ema(training.ema, training.model, config.ema_decay, state.step)
     else:
         state.bad_steps += 1
         state.bad_steps_total += 1
-        report.skipped(state.step, state.bad_steps)
+        report.skipped(step, state.bad_steps)
         if state.bad_steps >= config.max_bad_steps:
             raise TrainingError(
-                f"the loss was not finite in {state.bad_steps} updates in a row, up to step {state.step}; weights saved before "
+                f"the loss was not finite in {state.bad_steps} updates in a row, up to step {step}; weights saved before "
                 f"that stay in {shown(training.run.checkpoints_path)}. Usual causes: training.learning_rate ({config.learning_rate:g}) too "
                 f"high or training.warmup_steps ({config.warmup_steps}) too few; also try training.clip_norm=1, "
                 "model.norm_position=pre, or training.precision=fp32, with --restart"
             )
-    report.step(state.step, result, epoch)
+    report.step(step, result, epoch)
 
 
 def _validate(training: Training, report: Report) -> None:

@@ -57,7 +57,7 @@ def main() -> None:
 
     def update(number: int):
         rate = learning_rate_at(number + 1, config.training)
-        return train_step(model, optimizer, [shares[number % len(shares)]], number + 1, rate, config.training, hardware)
+        return train_step(model, optimizer, [shares[number % len(shares)]], number + 1, rate, config.training, hardware).result()
 
     peak = peak_flops(dtype)
     for number in range(4):

@@ -74,7 +74,7 @@ def test_a_step_on_split_batches_is_the_step_on_the_whole() -> None:
     for training, parts in zip(trainings, ([range(12)], [range(5), range(5, 12)]), strict=True):
         pairs = EpochEncoder(config, training.data.tokenizer, training.data.train).pairs(0)
         batches = [make_batch(pairs, list(part)) for part in parts]
-        results.append(train_step(training.model, training.optimizer, [whole(*batches)], 1, 0.001, config.training, FP32))
+        results.append(train_step(training.model, training.optimizer, [whole(*batches)], 1, 0.001, config.training, FP32).result())
     assert results[0].num_target_tokens == results[1].num_target_tokens
     assert results[0].loss == pytest.approx(results[1].loss, rel=1e-6)
     assert results[0].gradient_norm == pytest.approx(results[1].gradient_norm, rel=1e-5)
