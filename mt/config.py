@@ -270,6 +270,9 @@ class TrainingConfig(Section):
     """Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps."""
     threads: Count = 0
     """Processor threads to compute with. 0: PyTorch's own choice."""
+    compile: bool = False
+    """Compile every layer with torch.compile before the first step, which takes a minute or more. For GPUs and large models; on a
+    processor short sentences train more slowly with it."""
     shard: bool = False
     """With several processes: divide weights, gradients and the optimizer's memory among them (FSDP2), for models that do not fit
     on one. Slower where they do fit. No effect on the results, nor on the checkpoints."""
@@ -287,12 +290,14 @@ class TrainingConfig(Section):
     """Losses in a row that are not finite before training stops."""
 
     def combinations(self) -> Iterator[Combination]:
-        """The floor of the learning rate lies below its peak."""
+        """The floor of the learning rate lies below its peak; a layer is compiled or divided."""
         if self.min_learning_rate > self.learning_rate:
             yield Combination(
                 ("min_learning_rate", "learning_rate"),
                 f"min_learning_rate ({self.min_learning_rate:g}) is above learning_rate ({self.learning_rate:g})",
             )
+        if self.compile and self.shard:
+            yield Combination(("compile", "shard"), "divided layers are not compiled: choose one of the two")
 
 
 class DecodingConfig(Section):

@@ -1,5 +1,7 @@
 """From a configuration to a model: one line per architecture."""
 
+from torch import nn
+
 from mt.config import ModelConfig
 from mt.model.interface import TranslationModel
 from mt.model.transformer import Transformer
@@ -9,6 +11,14 @@ def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> Tr
     """A freshly initialised model; vocabulary sizes in tokens. Draws from torch's global generator."""
     architectures = {"transformer": Transformer}
     return architectures[config.architecture](config, source_vocab, target_vocab)
+
+
+def compile_layers(model: TranslationModel) -> None:
+    """Compile every layer in place (torch.compile), for sentences of any length; names and weights stay as they are."""
+    for stack in model.children():
+        if isinstance(stack, nn.ModuleList):
+            for layer in stack:
+                layer.compile(dynamic=True)
 
 
 def count_parameters(model: TranslationModel) -> int:

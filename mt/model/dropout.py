@@ -23,6 +23,7 @@ class _RandomBytes:
         entropy = [seed, step, rank] if rank else [seed, step]
         self._generator = numpy.random.Generator(numpy.random.SFC64(entropy))
 
+    @torch.compiler.disable  # numpy's generators cannot be compiled
     def draw(self, count: int) -> Tensor:
         """`count` fresh random bytes."""
         words = self._generator.integers(0, 2**64, size=(count + 7) // 8, dtype=numpy.uint64)

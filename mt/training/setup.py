@@ -3,19 +3,22 @@
 import logging
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy
 import torch
 
 from mt.config import Config
 from mt.config_file import dump_config, load_config
-from mt.data.batching import plan_batches
+from mt.data.batching import make_share, plan_batches
+from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
 from mt.errors import RunError, TrainingError
 from mt.files import write_atomically
-from mt.model.build import build_model
+from mt.model.build import build_model, compile_layers
 from mt.model.interface import TranslationModel
 from mt.runs import RunDirectory, shown
 from mt.training.averaging import start_ema
@@ -27,7 +30,7 @@ from mt.training.optimizer import build_optimizer
 from mt.training.prepare import EpochEncoder, PreparedData, prepare_data
 from mt.training.sharding import is_sharded, shard, undivided
 from mt.training.state import TrainingState, load_state
-from mt.training.step import PendingStep
+from mt.training.step import PendingStep, accumulate_gradients
 from mt.training.validation import ValidationPairs
 
 _log = logging.getLogger("mt")
@@ -48,6 +51,7 @@ FREE_TO_CHANGE = (
     "training.average_checkpoints",
     "training.threads",
     "training.device",
+    "training.compile",
     "training.shard",
     "training.precision",
     "training.max_bad_steps",
@@ -184,6 +188,8 @@ def set_up(config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: b
         shard(model, hardware.device, ranks)  # also moves each layer to its device
     else:
         model.to(hardware.device)
+        if config.training.compile:
+            compile_layers(model)
     valid = ValidationPairs.build(data.valid, data.tokenizer, config.training.validate_sentences) if data.valid else None
     training = Training(
         config, run, data, hardware, model, build_optimizer(model, config.training), data.tokenizer.fingerprint(), valid,
@@ -238,6 +244,8 @@ def look_ahead(training: Training, begun: float) -> None:
     plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights, state.block)
     if not plan:
         return
+    if config.compile:
+        _compile_now(training, pairs, plan)
     # A continued run keeps its number, so that its rounding and dropout stay the same, unless there is too little memory for that now.
     state.pieces = max(state.pieces, pieces_that_fit(training.model, pairs, plan, config, training.hardware, training.ranks))
     if state.pieces > 1:
@@ -253,6 +261,20 @@ def look_ahead(training: Training, begun: float) -> None:
         training.deadline = start_deadline(training, begun)
     for line in figures.lines(ahead, training.deadline.training_ends_at - time.monotonic() if training.deadline else None):
         _log.info(line)
+
+
+def _compile_now(training: Training, pairs: EncodedPairs, plan: Sequence[numpy.ndarray]) -> None:
+    """Compute two batches of different shapes, so that compiling is over before anything is timed. TrainingError when it fails."""
+    begun = time.monotonic()
+    try:
+        for indices in sorted(plan, key=len)[:: max(1, len(plan) - 1)]:
+            share = make_share(pairs, indices)
+            accumulate_gradients(training.model, share.batches, share.num_target_tokens, training.config.training, training.hardware)
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TrainingError(f"training.compile: torch.compile does not work here ({reason}); set training.compile=false") from error
+    training.model.zero_grad(set_to_none=True)
+    _log.info("training.compile: the layers were compiled in %s", duration(time.monotonic() - begun))
 
 
 def _restore(training: Training) -> None:

@@ -1,7 +1,9 @@
 """A whole training: when it ends, what it measures, what it leaves out, and how it does without validation or test pairs."""
 
 import json
+import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -17,6 +19,7 @@ from mt.data.toy import toy_pairs
 from mt.errors import DataError
 from mt.evaluation import quick_scores
 from mt.runs import RunDirectory, load_model, runs_root
+from mt.training import trainer
 from mt.training.hardware import Hardware
 from mt.training.prepare import EpochEncoder, prepare_data
 from mt.training.setup import set_up
@@ -245,3 +248,48 @@ def test_both_sides_of_a_pair_are_sampled_independently() -> None:
     pairs = EpochEncoder(config, data.tokenizer, data.train).pairs(0)
     assert data.train.texts(1, 0, 0)[0] == data.train.texts(1, 0, 0)[1]
     assert any(source.tolist() != target.tolist() for source, target in zip(pairs.sources, pairs.targets, strict=True))
+
+
+def test_figures_that_are_read_an_update_late_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: the figures of an update are awaited only after the next one was started."""
+    settings = ["training.ema_decay=0.9", "training.log_every=1", "training.save_every=4"]
+    train(tiny_config(*settings, "name=at-once"))
+    real, order = trainer.train_step, []
+
+    class Event:
+        def __init__(self, step: int):
+            self.step = step
+
+        def synchronize(self) -> None:
+            order.append(("read", self.step))
+
+    def late(model, optimizer, shares, step, *others):
+        order.append(("started", step))
+        return replace(real(model, optimizer, shares, step, *others), ready=Event(step))
+
+    monkeypatch.setattr(trainer, "train_step", late)
+    train(tiny_config(*settings, "name=late"))
+    assert order[:4] == [("started", 1), ("started", 2), ("read", 1), ("started", 3)]
+    assert order.index(("read", 4)) < order.index(("started", 5)), "all is read before a checkpoint is written"
+    assert [step for what, step in order if what == "read"] == list(range(1, 11))
+    one, other = (RunDirectory(runs_root() / name) for name in ("at-once", "late"))
+    assert one.weights_path.read_bytes() == other.weights_path.read_bytes()
+    kept = ("loss", "negative_log_likelihood", "gradient_norm", "step", "learning_rate")
+    lines = [[{key: line.get(key) for key in kept} for line in map(json.loads, each.metrics_path.read_text().splitlines())]
+             for each in (one, other)]  # fmt: skip
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch.compile warns of its own parts, and fails where warnings are errors
+def test_compiled_layers_compute_the_same_and_their_weights_are_like_any_others(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "mt")
+    settings = ["training.log_every=1", "model.norm_position=pre"]
+    train(tiny_config(*settings, "name=plain"))
+    train(tiny_config(*settings, "name=compiled", "training.compile=true"))
+    assert "training.compile: the layers were compiled in" in caplog.text
+    plain, compiled = (RunDirectory(runs_root() / name) for name in ("plain", "compiled"))
+    losses = [[line["loss"] for line in map(json.loads, run.metrics_path.read_text().splitlines()) if line["kind"] == "train"]
+              for run in (plain, compiled)]  # fmt: skip
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    train(tiny_config(*settings, "name=compiled", "training.max_steps=12"))  # goes on without
