@@ -175,6 +175,9 @@ class ModelConfig(Section):
     """Dropout on the attention weights."""
     activation_dropout: Probability = 0.0
     """Dropout inside the feed-forward blocks, after the activation."""
+    word_dropout: Probability = 0.0
+    """The probability that a whole token's embedding is zero in training, on both sides (Gal and Ghahramani 2016): against
+    learning short sentences by heart."""
     activation: Literal["relu", "gelu", "swiglu"] = "relu"
     """The activation of the feed-forward blocks; swiglu has a third weight matrix (Shazeer 2020)."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"

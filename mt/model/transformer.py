@@ -188,6 +188,7 @@ class Transformer(TranslationModel):
             self.target_embedding = nn.Embedding(target_vocab, config.d_model, padding_idx=PAD)
         self.positions = build_positions(config.positions, config.d_model, config.max_positions)
         self.dropout = Dropout(config.dropout)
+        self.word_dropout = Dropout(config.word_dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         pre = config.norm_position == "pre"
@@ -209,6 +210,8 @@ class Transformer(TranslationModel):
         Under autocast the residual stream is of autocast's dtype from here on, so that no layer converts it again and again.
         """
         x_BTD = embedding(token_BT) * math.sqrt(self.config.d_model)
+        if self.training and self.word_dropout.probability:
+            x_BTD = x_BTD * self.word_dropout(x_BTD.new_ones(*token_BT.shape, 1))
         x_BTD = self.positions(x_BTD, first)
         return self.dropout(x_BTD.to(_score_dtype(x_BTD)))
 

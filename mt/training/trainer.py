@@ -19,7 +19,7 @@ from mt.runs import RunDirectory, runs_root, shown
 from mt.training.averaging import update_ema
 from mt.training.distributed import joined_ranks, speak_only_as_first
 from mt.training.finish import finish
-from mt.training.hardware import choose_device
+from mt.training.hardware import choose_device, give_back_freed_memory
 from mt.training.interrupt import StopRequest
 from mt.training.optimizer import learning_rate_at
 from mt.training.report import Report, Silence
@@ -254,6 +254,7 @@ def _validate(training: Training, report: Report) -> None:
     ema = whole_tensors(training.ema) if training.ema is not None else None
     with training.undivided() as model, borrowed_weights(model, ema):
         result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
+    give_back_freed_memory()
     if deadline:
         deadline.note_validation(time.monotonic() - begun)
     score = result.score(config.metric)

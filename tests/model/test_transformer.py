@@ -236,6 +236,18 @@ def test_bf16_autocast_trains_and_decodes_without_a_warning_and_near_fp32(option
         assert parameter.grad.isfinite().all(), name
 
 
+def test_word_dropout_takes_whole_tokens_away_and_leaves_their_positions() -> None:
+    model = tiny(dropout=0.0, word_dropout=0.25).train()
+    token_BT = torch.randint(4, VOCAB, (200, 7))
+    nothing_BTD = model.positions(torch.zeros(200, 7, model.config.d_model))
+    bare_BTD = model.embed(token_BT, model.source_embedding) - nothing_BTD
+    full_BTD = model.source_embedding(token_BT) * model.config.d_model**0.5
+    gone_BT = (bare_BTD.abs() < 1e-6).all(dim=2)
+    assert 0.2 < gone_BT.float().mean() < 0.3
+    torch.testing.assert_close(bare_BTD[~gone_BT], full_BTD[~gone_BT] / 0.75, atol=1e-5, rtol=1e-4)
+    assert torch.equal(model.eval().embed(token_BT, model.source_embedding), full_BTD + nothing_BTD), "not outside training"
+
+
 def gradients(model: Transformer) -> dict[str, Tensor]:
     """The gradient of the summed loss for every parameter."""
     x_BTD = model.states(SOURCE_BS, shift_right(TARGET_BT))
