@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy
 
 SETTINGS = (
-    "source=xx", "target=yy", "data.valid=[]", "data.test=[]", "tokenizer.vocab_size=8000", "tokenizer.model_type=bpe",
+    "source=xx", "target=yy", "data.valid=[]", "data.test=[]", "tokenizer.vocab_size=8000",
     "model.d_model=128", "model.num_heads=4", "model.d_ff=256", "model.encoder_layers=4", "model.decoder_layers=4",
     "training.max_tokens=4096", "training.log_every=10", "training.precision=bf16",
 )  # fmt: skip
