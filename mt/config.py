@@ -157,8 +157,11 @@ class TokenizerConfig(Section):
 class ModelConfig(Section):
     """The network; the defaults are the base model of "Attention Is All You Need" (Vaswani et al. 2017, table 3)."""
 
-    architecture: Literal["transformer"] = "transformer"
-    """The family of the network."""
+    architecture: Literal["transformer", "rnn", "rnn-attention"] = "transformer"
+    """The family of the network: the Transformer, or one of its ancestors: a recurrent encoder–decoder with one context vector
+    (Sutskever et al. 2014, Cho et al. 2014), or with additive attention (Bahdanau et al. 2015)."""
+    cell: Literal["lstm", "gru"] = "lstm"
+    """The cells of a recurrent network."""
     d_model: Positive = 512
     """Width of the embeddings and of every layer's input and output."""
     num_heads: Positive = 8
@@ -192,7 +195,12 @@ class ModelConfig(Section):
     """Which matrices are one: source, target and output (all; needs a shared vocabulary), the last two, or none."""
 
     def combinations(self) -> Iterator[Combination]:
-        """Heads divide the width; sines come in pairs with cosines."""
+        """A recurrent network has no heads; heads divide the width; sines come in pairs with cosines."""
+        if self.architecture != "transformer":
+            yield from self._not_recurrent()
+            return
+        if self.cell != "lstm":
+            yield Combination(("cell", "architecture"), "a transformer has no cells: remove it, or choose an rnn")
         if self.d_model % self.num_heads:
             yield Combination(
                 ("num_heads", "d_model"),
@@ -205,6 +213,18 @@ class ModelConfig(Section):
             )
         if self.positions == "sinusoidal" and self.d_model % 2:
             yield Combination(("d_model", "positions"), f"sinusoidal positions need an even d_model, not {self.d_model}")
+
+
+    def _not_recurrent(self) -> Iterator[Combination]:
+        """Settings that a recurrent network would ignore."""
+        for name in ("num_heads", "d_ff", "attention_dropout", "activation_dropout", "activation", "positions", "max_positions",
+                     "norm", "norm_position"):  # fmt: skip
+            if getattr(self, name) != ModelConfig.model_fields[name].default:
+                yield Combination((name, "architecture"), f"architecture: {self.architecture} has no {name}: remove it")
+        if self.architecture == "rnn-attention" and self.d_model % 2:
+            yield Combination(
+                ("d_model", "architecture"), f"the encoder reads in two directions of half the width: d_model ({self.d_model}) must be even"
+            )
 
 
 class TrainingConfig(Section):
@@ -374,6 +394,9 @@ class Config(Section):
                 f"pairs of up to data.max_length ({self.data.max_length}) tokens do not fit into "
                 f"{self.model.max_positions} learned positions: raise max_positions or lower max_length",
             )
+        if self.model.architecture != "transformer" and (self.training.compile or self.training.shard):
+            key = "training.compile" if self.training.compile else "training.shard"
+            yield Combination((key, "model.architecture"), f"{key} is for the transformer: remove it")
         if not self.data.valid and self.training.average == "best":
             yield Combination(("training.average", "data.valid"), "the best checkpoints need validation pairs: give data.valid")
         if not self.data.valid and self.training.patience:

@@ -4,12 +4,13 @@ from torch import nn
 
 from mt.config import ModelConfig
 from mt.model.interface import TranslationModel
+from mt.model.recurrent import Recurrent
 from mt.model.transformer import Transformer
 
 
 def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> TranslationModel:
     """A freshly initialised model; vocabulary sizes in tokens. Draws from torch's global generator."""
-    architectures = {"transformer": Transformer}
+    architectures = {"transformer": Transformer, "rnn": Recurrent, "rnn-attention": Recurrent}
     return architectures[config.architecture](config, source_vocab, target_vocab)
 
 
