@@ -164,6 +164,28 @@ def evaluate(
     evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
 
 
+inspect = typer.Typer(no_args_is_help=True, help="Look inside a model: what every tensor is, and what it costs.")
+app.add_typer(inspect, name="inspect")
+
+
+@inspect.command("shapes")
+def inspect_shapes(
+    config: Annotated[str | None, typer.Option("--config", "-c", help="A configuration; its weights are never made.")] = None,
+    overrides: SetOption = None,
+    model: ModelOption = None,
+    source: Annotated[list[str] | None, typer.Option("--source", help="A sentence to send through. Repeatable.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Its translation. Default with a model: the model's own.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page for a browser here as well.")] = None,
+) -> None:
+    """Follow one batch through a model.
+
+    Every tensor with its letters and sizes, the masks, the target beside the shifted target, parameters and arithmetic of each part.
+    """
+    from mt.commands import ShapesRequest, show_shapes
+
+    show_shapes(ShapesRequest(config, overrides or (), model, source or [], target or [], html))
+
+
 class _Told(SystemExit):
     """The end of a command that has said all there is to say."""
 

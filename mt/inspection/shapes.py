@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 import numpy
-from torch import Tensor
+from torch import Tensor, nn
 
 from mt.text_table import text_table
 
@@ -45,6 +45,12 @@ class ShapeRecord:
     """The name's dimensions, such as BSD."""
     shape: tuple[int, ...]
     """The sizes it had."""
+    module: str = field(default="", compare=False)
+    """The module that computed it, or that called the function that did, such as encoder.0.self_attention; "" outside of all."""
+    given: bool = field(default=False, compare=False)
+    """Whether it was an argument of the function: made elsewhere."""
+    returned: int = field(default=0, compare=False)
+    """The number of the return, from 1, in the order in which functions returned."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class ShapeTrace:
 
 
 @contextmanager
-def trace_shapes(folder: Path = PACKAGE_FOLDER) -> Iterator[ShapeTrace]:
-    """Watch the functions whose code lies under `folder`, in this thread, until the block ends.
+def trace_shapes(folder: Path = PACKAGE_FOLDER, model: nn.Module | None = None) -> Iterator[ShapeTrace]:
+    """Watch the functions whose code lies under `folder`, in this thread, until the block ends. model: whose modules are named.
 
     Slows down every function call of the thread, so it is for tests and for looking, not for training. A profiler that was
     set before pauses and is set again afterwards.
@@ -67,17 +73,19 @@ def trace_shapes(folder: Path = PACKAGE_FOLDER) -> Iterator[ShapeTrace]:
     trace = ShapeTrace()
     prefix = f"{folder}{os.sep}"  # not resolved: code knows its file by the path it was imported from
     calls: dict[int, int] = {}  # the number of the call that each live frame belongs to
-    count = 0
+    modules = {id(module): name for name, module in model.named_modules()} if model is not None else {}
+    count = returned = 0
 
     def watch(frame: FrameType, event: str, _: object) -> None:
-        nonlocal count
+        nonlocal count, returned
         if event not in ("call", "return") or not frame.f_code.co_filename.startswith(prefix):
             return
         if event == "call":
             count += 1
             calls[id(frame)] = count
         elif id(frame) in calls:
-            _look_at(frame, calls.pop(id(frame)), trace)
+            returned += 1
+            _look_at(frame, calls.pop(id(frame)), returned, trace, modules)
 
     before = sys.getprofile()
     sys.setprofile(watch)
@@ -88,12 +96,24 @@ def trace_shapes(folder: Path = PACKAGE_FOLDER) -> Iterator[ShapeTrace]:
         trace.records.sort(key=lambda record: record.call)
 
 
-def _look_at(frame: FrameType, call: int, trace: ShapeTrace) -> None:
+def _module_of(frame: FrameType | None, modules: dict[int, str]) -> str:
+    """The name of the module whose method this is, or that called it."""
+    while frame is not None and modules:
+        name = modules.get(id(frame.f_locals.get("self")))
+        if name is not None:
+            return name
+        frame = frame.f_back
+    return ""
+
+
+def _look_at(frame: FrameType, call: int, returned: int, trace: ShapeTrace, modules: dict[int, str]) -> None:
     """Add the records and violations of one function that returns."""
     function = f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
     variables = dict(frame.f_locals)
+    module = _module_of(frame, modules)
+    arguments = frame.f_code.co_varnames[: frame.f_code.co_argcount]
     records = [
-        ShapeRecord(function, call, name, match[1], tuple(value.shape))
+        ShapeRecord(function, call, name, match[1], tuple(value.shape), module, name in arguments, returned)
         for name, value in variables.items()
         if isinstance(value, (Tensor, numpy.ndarray)) and (match := _NAME.fullmatch(name))
     ]

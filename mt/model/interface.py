@@ -56,7 +56,8 @@ class TranslationModel(nn.Module, ABC):
 
     def forward(self, source_BS: Tensor, decoder_input_BT: Tensor) -> Tensor:
         """Logits_BTV for every target position, under teacher forcing."""
-        return torch.nn.functional.linear(self.states(source_BS, decoder_input_BT), self.output_weight_VD)
+        logits_BTV = torch.nn.functional.linear(self.states(source_BS, decoder_input_BT), self.output_weight_VD)
+        return logits_BTV
 
     @abstractmethod
     def encode(self, source_BS: Tensor) -> Encoded:

@@ -261,6 +261,8 @@ class Transformer(TranslationModel):
 def _score_dtype(x_BTD: Tensor) -> torch.dtype:
     """The dtype attention scores will have: autocast's while it is on, the tensor's own otherwise."""
     kind = x_BTD.device.type
+    if kind == "meta":  # a model without numbers, which knows no autocast
+        return x_BTD.dtype
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x_BTD.dtype
 
 
