@@ -1,11 +1,12 @@
 """Score translations of Multi30k's test_2016_flickr on the scale of published figures: tokenised, lower-cased BLEU.
 
-    python scripts/score_published_scale.py HYPOTHESES REFERENCE.tok-lc.de [--raw-reference REFERENCE.de]
+    python scripts/score_published_scale.py HYPOTHESES REFERENCE.tok-lc.de [--raw-reference REFERENCE.de | --tokenised]
 
 HYPOTHESES: detokenised German, one sentence a line, as `mt eval --output` writes it. REFERENCE: the corpus authors' tokenised,
 lower-cased German side. The recipe: lower-case, Moses punctuation normalisation, Moses tokenisation with XML escapes, then
 sacreBLEU without a tokenizer. With --raw-reference it first checks that the same recipe turns the raw reference into the
-tokenised one, line for line. Needs the `dev` extra (sacremoses).
+tokenised one, line for line.
+--tokenised: of a model that was trained on such text; nothing is done to its lines. Needs the `dev` extra (sacremoses).
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("hypotheses", type=Path)
     parser.add_argument("reference", type=Path)
     parser.add_argument("--raw-reference", type=Path)
+    parser.add_argument("--tokenised", action="store_true", help="the hypotheses are tokenised and lower-cased already")
     arguments = parser.parse_args()
     reference = read(arguments.reference)
     if arguments.raw_reference:
@@ -42,7 +44,8 @@ def main() -> None:
         different = sum(ours != theirs for ours, theirs in zip(prepared, reference, strict=True))
         print(f"recipe check: {different} of {len(reference)} reference lines differ")
     metric = BLEU(tokenize="none", force=True)
-    result = metric.corpus_score(tokenise(read(arguments.hypotheses)), [reference])
+    hypotheses = read(arguments.hypotheses)
+    result = metric.corpus_score(hypotheses if arguments.tokenised else tokenise(hypotheses), [reference])
     print(f"BLEU {result.score:.2f}  {metric.get_signature()}")
 
 

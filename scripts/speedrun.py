@@ -1,13 +1,14 @@
 """Train a configuration to a target on its validation pairs, once for each seed, and keep what was measured as a record.
 
     MT_DATA=… python scripts/speedrun.py --name muon --target 39.5 [--config multi30k-en-de] [--seeds 1 2 3] [--minutes 14] \
-        [--set KEY=VALUE]… [--test REFERENCE.tok-lc.de RAW_REFERENCE.de]
+        [--set KEY=VALUE]… [--test REFERENCE.tok-lc.de [RAW_REFERENCE.de]]
 
 Each seed is one `mt train` as a user would start it, timed as a whole process. Reported for each: wall time, the minutes after which a
 validation during training first reached the target (greedy BLEU), the finished model's validation BLEU with the configured beam,
 target tokens per second. With --test the finished models also translate the test pairs, once, scored as sacreBLEU does by itself and on
-the published scale (scripts/score_published_scale.py). Writes docs/records/DATE_NAME/ (config, environment, metrics, summary of each
-seed, result.json) and makes docs/records/README.md anew from all records.
+the published scale (scripts/score_published_scale.py; without a raw reference the model's output is on it already). Writes
+docs/records/DATE_NAME/ (config, environment, metrics, summary of each seed, result.json) and makes docs/records/README.md anew from all
+records.
 """
 
 import argparse
@@ -79,12 +80,13 @@ def score_test(run: Path, arguments: argparse.Namespace) -> dict:
     from mt.config_file import load_config
 
     [corpus] = load_config(arguments.config, arguments.set).data.test
-    reference, raw = arguments.test
+    reference, *raw = arguments.test
     with tempfile.TemporaryDirectory() as folder:
         output, file = Path(folder) / "hypotheses", Path(folder) / "scores.json"
         mt("eval", "--model", str(run), "--source", str(corpus.source), "--reference", str(corpus.target), "--output", str(output),
            "--json", str(file))  # fmt: skip
-        command = [sys.executable, str(ROOT / "scripts" / "score_published_scale.py"), str(output), reference, "--raw-reference", raw]
+        command = [sys.executable, str(ROOT / "scripts" / "score_published_scale.py"), str(output), reference,
+                   *(["--raw-reference", raw[0]] if raw else ["--tokenised"])]  # fmt: skip
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         published = float(printed.split("BLEU ")[1].split()[0])
         return {"test_bleu": json.loads(file.read_text(encoding="utf-8"))["bleu"]["score"], "test_published_scale": published}
@@ -134,7 +136,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--minutes", type=float, help="the deadline of each run")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--test", nargs=2, metavar=("REFERENCE", "RAW"))
+    parser.add_argument("--test", nargs="+", metavar="REFERENCE")
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     parser.add_argument("--machine", default="2 cores, no GPU")
     arguments = parser.parse_args()

@@ -625,7 +625,7 @@ def test_what_is_not_found_is_told_with_the_names_there_are(write):
     write("data: copy\n", "configs/mine.yaml")
     assert refusal("bse.yaml") == (
         f"no configuration 'bse.yaml' in this folder, configs and {CONFIGS}. Did you mean base? "
-        "Give a path, or one of: base, copy, demo, ko-en, mine, multi30k-en-de, rnn, rnn-attention"
+        "Give a path, or one of: base, copy, demo, ko-en, mine, multi30k-en-de, multi30k-en-de-tokenised, rnn, rnn-attention"
     )
     assert refusal("there/x.yaml").startswith("no configuration 'there/x.yaml' in there. Give a path, or one of: ")
     assert refusal("configs") == "configs is a folder, and a configuration is a file: give the YAML file in it"

@@ -14,14 +14,14 @@ RECURRENT = ["model.num_heads=8", "model.d_ff=2048", "model.norm_position=post",
 
 
 def short_pairs(folder: Path, longest: int) -> list[str]:
-    """2000 training pairs and 100 each to validate and test, all different, of 1 to `longest` words."""
+    """6000 training pairs and 100 each to validate and test, all different, of 1 to `longest` words."""
     generator = random.Random(5)
     words = [consonant + vowel for consonant in "bdkm" for vowel in "aeiou"]
     lines: dict[str, None] = {}
-    while len(lines) < 2200:
+    while len(lines) < 6200:
         lines[" ".join(generator.choices(words, k=generator.randint(1, longest)))] = None
     settings, start = [], 0
-    for split, count in (("train", 2000), ("valid", 100), ("test", 100)):
+    for split, count in (("train", 6000), ("valid", 100), ("test", 100)):
         path = folder / f"{split}.tsv"
         path.write_text("".join(f"{line}\t{line}\n" for line in list(lines)[start : start + count]), encoding="utf-8")
         settings.append(f"data.{split}={path}")
