@@ -186,6 +186,25 @@ def inspect_shapes(
     show_shapes(ShapesRequest(config, overrides or (), model, source or [], target or [], html))
 
 
+@inspect.command("attention")
+def inspect_attention(
+    sentence: Annotated[str, typer.Argument(help="The sentence to translate and look at.", show_default=False)],
+    model: ModelOption = None,
+    target: Annotated[str | None, typer.Option("--target", help="Look at this translation instead of the model's own.")] = None,
+    kind: Annotated[str, typer.Option("--kind", help="cross, encoder or decoder: whose attention is drawn.")] = "cross",
+    layer: Annotated[int | None, typer.Option("--layer", help="Which layer, from 1. Default: the last.")] = None,
+    head: Annotated[int | None, typer.Option("--head", help="Which head, from 1. Default: the mean of all.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with all layers and heads here as well.")] = None,
+) -> None:
+    """See what a model looks at while it translates.
+
+    Every piece with its probability and the alternatives, and an attention's weights, drawn in the terminal; all of them in the page.
+    """
+    from mt.commands import AttentionRequest, show_attention
+
+    show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html))
+
+
 class _Told(SystemExit):
     """The end of a command that has said all there is to say."""
 

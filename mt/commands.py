@@ -302,3 +302,39 @@ def _pairs_to_show(request: ShapesRequest, config, translator) -> tuple[list[str
     order = sorted(range(min(len(corpus), 50)), key=lambda index: len(corpus.sources[index]))
     chosen = [order[len(order) // 2], order[0]]
     return [corpus.sources[index] for index in chosen], [corpus.targets[index] for index in chosen]
+
+
+@dataclass(frozen=True)
+class AttentionRequest:
+    """What `mt inspect attention` was asked."""
+
+    sentence: str
+    model: str | None
+    target: str | None
+    kind: str
+    layer: int | None
+    head: int | None
+    html: Path | None
+
+
+def show_attention(request: AttentionRequest) -> None:
+    """Print what the model looks at in one sentence; write the page if asked."""
+    from mt.inspection.look import KINDS, look_at
+    from mt.inspection.look_page import look_page
+    from mt.inspection.look_text import look_text
+    from mt.runs import find_model, load_model
+
+    if request.kind not in KINDS:
+        raise DataError(f"--kind: '{request.kind}' is none of {', '.join(KINDS)}")
+    _refuse_unwritable(request.html)
+    loaded = load_model(find_model(request.model))
+    target = None if request.target is None else normalise(request.target)
+    look = look_at(loaded.model, loaded.tokenizer, normalise(request.sentence), target, loaded.config.decoding)
+    if look.maps:
+        heads = len(look.map_of(request.kind, request.layer).weights)
+        if request.head is not None and not 1 <= request.head <= heads:
+            raise DataError(f"--head {request.head}: there are {heads} heads, from 1")
+    print(look_text(look, request.kind, request.layer, request.head))
+    if request.html is not None:
+        write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
+        print(f"\nwritten: {request.html}")

@@ -3,20 +3,30 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from mt.model import attention
-from mt.model.attention import attend_with_weights
+from mt.model.attention import MultiHeadAttention, attend_with_weights
 from mt.model.dropout import Dropout
+from mt.model.recurrent import AdditiveAttention
 
 
 @contextmanager
 def explicit_attention() -> Iterator[None]:
     """Inside, `attend` computes scores and weights one after the other, as in the textbook, on every device."""
+    with _attending(lambda weights_BHQM: None):
+        yield
+
+
+@contextmanager
+def _attending(seen: object) -> Iterator[None]:
+    """Inside, `attend` is the explicit path; seen: called with the weights of each attention."""
     fast = attention.attend
 
     def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout: Dropout) -> Tensor:
-        context_BHQK, _ = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias, dropout)
+        context_BHQK, weights_BHQM = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias, dropout)
+        seen(weights_BHQM)
         return context_BHQK
 
     attention.attend = attend
@@ -24,3 +34,32 @@ def explicit_attention() -> Iterator[None]:
         yield
     finally:
         attention.attend = fast
+
+
+@contextmanager
+def recorded_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
+    """Inside, every attention of the model leaves its weights_BHQM under its module's name, such as decoder.2.cross_attention.
+
+    One entry for each forward pass; a recurrent model's attention leaves one for each target position (weights_BWS as (B, 1, W, S)).
+    """
+    found: dict[str, list[Tensor]] = {}
+    now = [""]
+    hooks = []
+    for name, module in model.named_modules():
+        if isinstance(module, MultiHeadAttention):
+            hooks.append(module.register_forward_pre_hook(lambda *_, name=name: now.__setitem__(0, name)))
+        elif isinstance(module, AdditiveAttention):
+            hooks.append(module.register_forward_hook(
+                lambda _module, _inputs, output, name=name: found.setdefault(name, []).append(output[1].unsqueeze(1).detach())
+            ))  # fmt: skip
+    try:
+        with _attending(lambda weights_BHQM: found.setdefault(now[0], []).append(weights_BHQM.detach())):
+            yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def joined_weights(found: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+    """The weights_BHQM of each attention: of one forward pass as they are, of a recurrent model's positions one below the other."""
+    return {name: torch.cat(parts, dim=2) for name, parts in found.items()}
