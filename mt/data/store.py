@@ -111,7 +111,24 @@ def remove_store(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class Column(Sequence[Any]):
+class _Taken(Sequence[Any]):
+    """A sequence whose values are fetched many at a time, by `take`."""
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """One value, or the list of a slice's."""
+        if isinstance(index, slice):
+            return self.take(numpy.arange(*index.indices(len(self))))
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        return self.take(numpy.array([place]))[0]
+
+    def take(self, indices: numpy.ndarray) -> list[Any]:
+        """The values at these places."""
+        raise NotImplementedError
+
+
+class Column(_Taken):
     """One column of a store as a sequence of its values. Going through it, or slicing it, holds one shard at a time."""
 
     def __init__(self, folder: Path, rows: Sequence[int], name: str):
@@ -126,15 +143,6 @@ class Column(Sequence[Any]):
         """All values, shard by shard."""
         for number in range(len(self._ends)):
             yield from open_shard(shard_path(self._folder, number))[self._name].to_pylist()
-
-    def __getitem__(self, index: int | slice) -> Any:
-        """One value, or the list of a slice's."""
-        if isinstance(index, slice):
-            return self.take(numpy.arange(*index.indices(len(self))))
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
-            raise IndexError(index)
-        return self.take(numpy.array([place]))[0]
 
     def take(self, indices: numpy.ndarray) -> list[Any]:
         """The values at these places, in the order given; quick when the places are sorted."""
@@ -158,7 +166,7 @@ class Column(Sequence[Any]):
     __hash__ = None  # type: ignore[assignment]
 
 
-class Joined(Sequence[Any]):
+class Joined(_Taken):
     """Several sequences as one, without copying them."""
 
     def __init__(self, parts: Sequence[Sequence[Any]]):
@@ -173,15 +181,6 @@ class Joined(Sequence[Any]):
         """One part after another."""
         for part in self._parts:
             yield from part
-
-    def __getitem__(self, index: int | slice) -> Any:
-        """One value, or the list of a slice's."""
-        if isinstance(index, slice):
-            return self.take(numpy.arange(*index.indices(len(self))))
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
-            raise IndexError(index)
-        return self.take(numpy.array([place]))[0]
 
     def take(self, indices: numpy.ndarray) -> list[Any]:
         """The values at these ascending places."""

@@ -92,6 +92,7 @@ function draw() {
 byId("kind").addEventListener("change", chooseKind);
 byId("layer").addEventListener("change", chooseLayer);
 byId("head").addEventListener("change", draw);
+if (kinds.includes("cross")) byId("kind").value = "cross";
 if (kinds.length) chooseKind();
 </script>
 """
