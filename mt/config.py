@@ -142,7 +142,7 @@ class TokenizerConfig(Section):
     sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Subword regularisation in training: unigram: alpha of the sampling; bpe: the share of merges dropped. 0: off."""
     max_sentences: Positive = 500_000
-    """How many training lines the tokenizer learns from, taken evenly over the corpus; unigram takes about 2 KB of memory for each."""
+    """How many training lines the tokenizer learns from, taken evenly over the corpus; unigram takes about 1.5 KB of memory for each."""
 
     def combinations(self) -> Iterator[Combination]:
         """Byte fallback must leave room for other pieces."""
@@ -294,8 +294,7 @@ class TrainingConfig(Section):
     threads: Count = 0
     """Processor threads to compute with. 0: PyTorch's own choice."""
     compile: bool = False
-    """Compile every layer with torch.compile before the first step, which takes a minute or more. For GPUs and large models; on a
-    processor short sentences train more slowly with it."""
+    """Compile every layer with torch.compile before the first step, which takes a minute or more."""
     shard: bool = False
     """With several processes: divide weights, gradients and the optimizer's memory among them (FSDP2), for models that do not fit
     on one. Slower where they do fit. No effect on the results, nor on the checkpoints."""

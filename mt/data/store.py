@@ -8,6 +8,7 @@ corpus. The folder lies in the cache and may be deleted when nothing trains: it 
 import json
 import os
 import shutil
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -123,9 +124,9 @@ class _Taken(Sequence[Any]):
             raise IndexError(index)
         return self.take(numpy.array([place]))[0]
 
+    @abstractmethod
     def take(self, indices: numpy.ndarray) -> list[Any]:
         """The values at these places."""
-        raise NotImplementedError
 
 
 class Column(_Taken):
