@@ -12,7 +12,7 @@ import torch
 
 from mt.config import Config, DecodingConfig
 from mt.config_file import replace_fields
-from mt.data.corpus import normalise
+from mt.data.encodings import normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import Hypothesis

@@ -1,6 +1,7 @@
 """`mt` as a process of its own: for signals, for what only a new process shows, and for what a shell sees."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ def start_mt(*arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "mt", *arguments],
         env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell makes it ignored in what it starts with &
     )  # fmt: skip
 
 

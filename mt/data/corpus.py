@@ -8,23 +8,20 @@ bytes become text is encodings.py, how a table becomes columns tables.py.
 import hashlib
 import logging
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.encodings import normalise, text_blocks
+from mt.data.encodings import text_blocks
 from mt.data.gather import Gathered, Gatherer, PairDigest, find_gathered
+from mt.data.parallel import Cleaner, LineCounts, Side, counted, listed, unequal
 from mt.data.tables import Rows, Table, content_hash, read_hub, read_table, split_lines
 from mt.errors import DataError
 
 _log = logging.getLogger("mt")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-_MOST_SHOWN = 5
-"""How many line numbers a message lists."""
 _LARGE_FILE = 1 << 25
 """From this size on, in bytes, an earlier reading is looked for on disk before a file is read."""
 
@@ -66,7 +63,7 @@ def read_lines(path: Path) -> list[str]:
 
     Raises DataError when the file cannot be read or is not UTF-8. How many lines were not NFC is logged.
     """
-    clean = _Cleaner(path)
+    clean = Cleaner(path)
     lines = [line for text in text_blocks(path) for line in clean(split_lines(text))]
     clean.tell()
     return lines
@@ -164,7 +161,7 @@ Empty = Sequence[tuple[int, bool, bool]]
 def _read_parallel(corpus: CorpusConfig, key: str) -> tuple[Corpus, Empty]:
     """Two text files with one sentence per line. The problems of both are reported together."""
     paths = (corpus.source, corpus.target)
-    sides = [_Side(f"{key}.{name}", path) for name, path in zip(("source", "target"), paths, strict=True)]
+    sides = [Side(f"{key}.{name}", path) for name, path in zip(("source", "target"), paths, strict=True)]
 
     def in_step() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
         first_line = 1
@@ -177,7 +174,7 @@ def _read_parallel(corpus: CorpusConfig, key: str) -> tuple[Corpus, Empty]:
         if corpus.source.samefile(corpus.target):
             raise DataError(f"{key}: source and target are the same file, {corpus.source}. Give each side its own.")
         if any(rest):
-            raise DataError(f"{key}: {_unequal(corpus, *map(_LineCounts.of, paths))}")
+            raise DataError(f"{key}: {unequal(corpus, *map(LineCounts.of, paths))}")
         for side in sides:
             side.clean.tell()
 
@@ -214,90 +211,6 @@ def _corpus(corpus: CorpusConfig, gathered: Gathered, origin: str, unit: str) ->
                   gathered.digest, gathered.folder)
 
 
-class _Side:
-    """One of two files that are read in step."""
-
-    def __init__(self, key: str, path: Path):
-        self._key, self.clean = key, _Cleaner(path)
-        self._blocks = (split_lines(text) for text in text_blocks(path))
-        self._lines: list[str] = []
-        self.problem = ""
-        """What is wrong with the file, once that was found."""
-
-    def fill(self) -> int:
-        """Read on when no line is left; how many lines there are now."""
-        while not self._lines:
-            try:
-                self._lines = next(self._blocks)
-            except StopIteration:
-                break
-            except DataError as error:
-                self.problem = f"{self._key}: {error}"
-                break
-        return len(self._lines)
-
-    def take(self, count: int) -> list[str]:
-        """The next lines, normalised."""
-        taken, self._lines = self._lines[:count], self._lines[count:]
-        return self.clean(taken)
-
-    def drain(self) -> int:
-        """Read to the end, for its problems; how many lines were left."""
-        left = 0
-        while count := self.fill():
-            left, self._lines = left + count, []
-        return left
-
-
-@dataclass
-class _LineCounts:
-    """What a message about two unequal files needs to know of one."""
-
-    total: int = 0
-    empty: list[int] = field(default_factory=list)
-    """Line numbers."""
-    last_text: int = 0
-    """The last line with text."""
-    returns: int = 0
-    """Lines with a carriage return inside."""
-
-    @classmethod
-    def of(cls, path: Path) -> "_LineCounts":
-        """Read the file once more."""
-        counts = cls()
-        for line in chain.from_iterable(split_lines(text) for text in text_blocks(path)):
-            counts.total += 1
-            if line.strip():
-                counts.last_text = counts.total
-            else:
-                counts.empty.append(counts.total)
-            counts.returns += "\r" in line.strip("\r\n")
-        return counts
-
-
-def _unequal(corpus: CorpusConfig, source: _LineCounts, target: _LineCounts) -> str:
-    """What to say about two files with different numbers of lines, and where the difference may come from."""
-    message = f"{corpus.source} has {_count(source.total, 'line')}, but {corpus.target} has {target.total}. "
-    if not source.total or not target.total:
-        return f"{message}Fill the empty file, or correct its name."
-    longer, path = (source, corpus.source) if source.total > target.total else (target, corpus.target)
-    surplus = abs(source.total - target.total)
-    if longer.last_text <= longer.total - surplus:
-        return f"{message}{path} ends with {_count(surplus, 'empty line')} too many: delete what is too much."
-    if len(longer.empty) == surplus:
-        return f"{message}{path} has as many empty lines as it is longer ({_numbers('line', longer.empty)}): delete them."
-    for side, side_path in ((source, corpus.source), (target, corpus.target)):
-        if side.returns:
-            return (
-                f"{message}{side_path} has carriage returns inside {_count(side.returns, 'line')}, perhaps old Mac line "
-                "ends: convert them to line feeds."
-            )
-    return (
-        f"{message}Lines that belong together no longer stand on the same number: look for a sentence broken in two or a "
-        f"lost line, from the end: tail -n 5 {corpus.source} {corpus.target}"
-    )
-
-
 def _read_columns(corpus: CorpusConfig, source_language: str, target_language: str, key: str) -> tuple[Corpus, Empty]:
     """Two columns of a table or of a data set on the hub."""
     candidates = _column_candidates(corpus, source_language, target_language)
@@ -310,7 +223,7 @@ def _read_columns(corpus: CorpusConfig, source_language: str, target_language: s
             table = read_hub(corpus.dataset, corpus.subset, corpus.split)
         table = _with_all_names(table, candidates)
         names = _choose_columns(table.names, candidates, corpus, origin)
-        cleaners = [_Cleaner(origin), _Cleaner(origin)]
+        cleaners = [Cleaner(origin), Cleaner(origin)]
 
         def blocks() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
             for rows in table.blocks:
@@ -365,15 +278,15 @@ def _choose_columns(
     missing = [name for name in (corpus.source_column, corpus.target_column) if name and name not in columns]
     wanted = missing or list(candidates[0])
     nearest = sorted(columns, key=lambda name: -max(_similarity(name, want) for want in wanted))
-    listed = ", ".join(repr(name) for name in nearest)
+    all_names = ", ".join(repr(name) for name in nearest)
     if not missing:
         raise DataError(
             f"{origin}: cannot tell which columns are the source and the target: there are no {candidates[0][0]!r} and "
-            f"{candidates[0][1]!r}. Set source_column and target_column to two of {listed}."
+            f"{candidates[0][1]!r}. Set source_column and target_column to two of {all_names}."
         )
     keys = [key for key in ("source_column", "target_column") if getattr(corpus, key) in missing]
     message = (
-        f"{origin}: there is no column {' and no column '.join(map(repr, missing))}. The columns are {listed}. "
+        f"{origin}: there is no column {' and no column '.join(map(repr, missing))}. The columns are {all_names}. "
         f"Set {' and '.join(keys)} to {'one' if len(keys) == 1 else 'two'} of them."
     )
     if corpus.file is not None and ".tsv" in corpus.file.suffixes:
@@ -408,42 +321,11 @@ def _texts(rows: Rows, name: str, unit: str, origin: str) -> list[str]:
     return texts
 
 
-class _Cleaner:
-    """Normalises texts, block by block; how many were not NFC is told at the end, since it explains differences to other programs."""
-
-    def __init__(self, origin: Path | str):
-        self._origin, self._decomposed, self._total = origin, 0, 0
-
-    def __call__(self, texts: Sequence[str]) -> list[str]:
-        """The texts as `normalise` makes them."""
-        self._total += len(texts)
-        self._decomposed += sum(not unicodedata.is_normalized("NFC", text) for text in texts)
-        return [normalise(text) for text in texts]
-
-    def tell(self) -> None:
-        """Log the count, when there is something to tell."""
-        if self._decomposed:
-            _log.info(
-                "%s: %d of %d lines were not in Unicode NFC (decomposed Korean, as from macOS) and have been composed.",
-                self._origin, self._decomposed, self._total,
-            )
-
-
 def _empty_sides(corpus: Corpus, empty: Empty, key: str, what: str) -> str:
     """What to say about pairs with an empty side: a model trained on them learns to end at once."""
     num_sources, num_targets = sum(source for _, source, _ in empty), sum(target for _, _, target in empty)
-    places = _numbers(corpus.unit, [line for line, _, _ in empty])
+    places = listed(corpus.unit, [line for line, _, _ in empty])
     return (
-        f"{key}: {corpus.origin}: {_count(len(empty), 'pair')} of {len(corpus)} with an empty side "
+        f"{key}: {corpus.origin}: {counted(len(empty), 'pair')} of {len(corpus)} with an empty side "
         f"(source {num_sources}, target {num_targets}): {places}. Remove every {what}."
     )
-
-
-def _numbers(unit: str, numbers: Sequence[int]) -> str:
-    """line 3 / lines 3, 4, 9, 12, 15, …"""
-    shown = ", ".join(str(number) for number in numbers[:_MOST_SHOWN])
-    return f"{unit}{'s' * (len(numbers) > 1)} {shown}{', …' * (len(numbers) > _MOST_SHOWN)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
