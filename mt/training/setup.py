@@ -280,7 +280,8 @@ def _compile_now(training: Training, pairs: EncodedPairs, plan: Sequence[numpy.n
 def _restore(training: Training) -> None:
     """Go back to the newest checkpoint, or say that there is none and the run begins again."""
     run = training.run
-    run.remove_leftovers()
+    if training.ranks.first:  # another process would take away what the first one is writing
+        run.remove_leftovers()
     restored = load_state(run, training.model, training.optimizer, training.stamp, training.ema is not None)
     if restored is None:
         _log.info("%s: nothing was saved yet; beginning at step 0", shown(run.path))
