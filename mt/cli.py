@@ -181,7 +181,7 @@ def inspect_shapes(
 
     Every tensor with its letters and sizes, the masks, the target beside the shifted target, parameters and arithmetic of each part.
     """
-    from mt.commands import ShapesRequest, show_shapes
+    from mt.inspect_commands import ShapesRequest, show_shapes
 
     show_shapes(ShapesRequest(config, overrides or (), model, source or [], target or [], html))
 
@@ -200,7 +200,7 @@ def inspect_attention(
 
     Every piece with its probability and the alternatives, and an attention's weights, drawn in the terminal; all of them in the page.
     """
-    from mt.commands import AttentionRequest, show_attention
+    from mt.inspect_commands import AttentionRequest, show_attention
 
     show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html))
 

@@ -55,7 +55,7 @@ def translate_lines(request: TranslateRequest) -> None:
     if request.sentences and request.input is not None:
         raise DataError("give sentences or --input, not both")
     _refuse_unused(request.changes)
-    _refuse_unwritable(request.output)
+    refuse_unwritable(request.output)
     lines = _lines_to_translate(request)
     translator = Translator.load(request.model, choose_device(request.device, "--device"))
     options = translator.options(**request.changes)
@@ -91,7 +91,7 @@ def _lines_to_translate(request: TranslateRequest) -> list[str]:
     return [normalise(line) for line in text.removesuffix("\n").split("\n")] if text else []
 
 
-def _refuse_unwritable(output: Path | None) -> None:
+def refuse_unwritable(output: Path | None) -> None:
     """MtError now, not after an hour of translating, when the output's place can be seen to be none."""
     if output is None:
         return
@@ -169,7 +169,7 @@ def evaluate_model(request: EvalRequest) -> None:
     from mt.translator import Translator
 
     for file in (request.output, request.json_file):
-        _refuse_unwritable(file)
+        refuse_unwritable(file)
     translator = Translator.load(request.model, choose_device(request.device, "--device"))
     config = translator.config
     named = _named_pairs(request, config)
@@ -243,98 +243,3 @@ def _print_scores(result: dict) -> None:
         print(f"{label}  {result[metric]['signature']}")
     if result["notice"]:
         print(f"note: {result['notice']}")
-
-
-@dataclass(frozen=True)
-class ShapesRequest:
-    """What `mt inspect shapes` was asked."""
-
-    config: str | None
-    overrides: Sequence[str]
-    model: str | None
-    sources: Sequence[str]
-    targets: Sequence[str]
-    html: Path | None
-
-
-def show_shapes(request: ShapesRequest) -> None:
-    """Print the path of a batch through the model of a configuration or of a run; write the page if asked."""
-    from mt.inspection.page import path_page
-    from mt.inspection.path import make_path, model_without_weights
-    from mt.inspection.text_view import path_text
-    from mt.runs import find_model, load_model
-    from mt.training.prepare import tokenizer_for
-    from mt.translator import Translator
-
-    if request.config and request.model:
-        raise DataError("give --config or --model, not both")
-    _refuse_unwritable(request.html)
-    if request.config:
-        config = load_config(request.config, request.overrides)
-        sources, targets = _pairs_to_show(request, config, None)
-        tokenizer = tokenizer_for(config, read_corpora(config.data.train, "train", config.source, config.target))
-        model, title = model_without_weights(config.model, tokenizer), f"{config.name}: {config.model.architecture}"
-    else:
-        loaded = load_model(find_model(request.model))
-        config, tokenizer, model = loaded.config, loaded.tokenizer, loaded.model
-        sources, targets = _pairs_to_show(request, config, Translator(model, tokenizer, config))
-        title = f"{config.name}: {config.model.architecture}"
-    path = make_path(model, tokenizer, sources, targets)
-    print(path_text(path, title))
-    if request.html is not None:
-        write_atomically(request.html, path_page(path, title))
-        print(f"\nwritten: {request.html}")
-
-
-def _pairs_to_show(request: ShapesRequest, config, translator) -> tuple[list[str], list[str]]:
-    """The sentences asked for, with the model's own translations where targets are missing; else two validation pairs of unlike length."""
-    sources, targets = [normalise(text) for text in request.sources], [normalise(text) for text in request.targets]
-    if not sources and targets:
-        raise DataError("--target needs its --source")
-    if sources and not targets and translator is not None:
-        return sources, translator.translate(sources)
-    if len(sources) != len(targets):
-        raise DataError(f"{len(sources)} of --source, {len(targets)} of --target: give as many of the one as of the other")
-    if sources:
-        return sources, targets
-    split = "valid" if config.data.valid else "train"
-    corpus = read_corpora(getattr(config.data, split), split, config.source, config.target)[0]
-    order = sorted(range(min(len(corpus), 50)), key=lambda index: len(corpus.sources[index]))
-    chosen = [order[len(order) // 2], order[0]]
-    return [corpus.sources[index] for index in chosen], [corpus.targets[index] for index in chosen]
-
-
-@dataclass(frozen=True)
-class AttentionRequest:
-    """What `mt inspect attention` was asked."""
-
-    sentence: str
-    model: str | None
-    target: str | None
-    kind: str
-    layer: int | None
-    head: int | None
-    html: Path | None
-
-
-def show_attention(request: AttentionRequest) -> None:
-    """Print what the model looks at in one sentence; write the page if asked."""
-    from mt.inspection.look import KINDS, look_at
-    from mt.inspection.look_page import look_page
-    from mt.inspection.look_text import look_text
-    from mt.runs import find_model, load_model
-
-    if request.kind not in KINDS:
-        raise DataError(f"--kind: '{request.kind}' is none of {', '.join(KINDS)}")
-    _refuse_unwritable(request.html)
-    loaded = load_model(find_model(request.model))
-    target = None if request.target is None else normalise(request.target)
-    look = look_at(loaded.model, loaded.tokenizer, normalise(request.sentence), target, loaded.config.decoding)
-    if look.maps:
-        heads = len(look.map_of(request.kind, request.layer).weights)
-        if request.head is not None and not 1 <= request.head <= heads:
-            raise DataError(f"--head {request.head}: there are {heads} heads, from 1")
-    print(look_text(look, request.kind, request.layer, request.head))
-    if request.html is not None:
-        write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
-        print(f"\nwritten: {request.html}")

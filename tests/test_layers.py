@@ -18,7 +18,7 @@ LAYERS = (
     ("mt.data", "mt.model", "mt.decoding"),
     ("mt.runs",),
     ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving"),
-    ("mt.commands",),
+    ("mt.commands", "mt.inspect_commands"),
     ("mt.cli",),
     ("mt", "mt.__main__"),
 )
@@ -125,8 +125,7 @@ def test_data_knows_no_model_and_models_know_of_data_the_special_ids_alone() -> 
         ("mt.errors", HEAVY),
         ("mt.config", HEAVY - {"pydantic"}),
         ("mt.config_file", HEAVY - {"pydantic"}),
-        ("mt.commands", {"torch", "datasets", "sacrebleu"}),
-        ("mt.translator", {"datasets", "sacrebleu"}),
+            ("mt.translator", {"datasets", "sacrebleu"}),
         ("mt.training.trainer", {"datasets", "sacrebleu"}),
     ],
 )
