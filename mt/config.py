@@ -183,8 +183,9 @@ class ModelConfig(Section):
     learning short sentences by heart."""
     activation: Literal["relu", "gelu", "swiglu"] = "relu"
     """The activation of the feed-forward blocks; swiglu has a third weight matrix (Shazeer 2020)."""
-    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
-    """How a layer knows the order of the tokens; rotary turns queries and keys (Su et al. 2021)."""
+    positions: Literal["sinusoidal", "learned", "rotary", "none"] = "sinusoidal"
+    """How a layer knows the order of the tokens; rotary turns queries and keys (Su et al. 2021); none, for comparison: not at all,
+    so that the encoder sees its source as a bag of words."""
     max_positions: Positive = 1024
     """Positions in the table of learned positions; the other kinds have no limit."""
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"

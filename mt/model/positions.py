@@ -1,7 +1,8 @@
-"""Where a token stands: fixed sinusoidal, learned and rotary positions.
+"""Where a token stands: fixed sinusoidal, learned and rotary positions, or none.
 
 Sinusoidal and learned positions are added to the embeddings once; rotary positions turn queries and keys inside self-attention.
-Relative biases (ALiBi, Shaw) are not covered. Legend in mt/model/interface.py; here also J pairs of features (D/2 or K/2).
+Without positions an encoder gives equal words equal states wherever they stand; a decoder still learns something of the order from its
+mask. Relative biases (ALiBi, Shaw) are not covered. Legend in mt/model/interface.py; here also J pairs of features (D/2 or K/2).
 """
 
 import math
@@ -54,7 +55,7 @@ class LearnedPositions(nn.Module):
 
 
 class NoAddedPositions(nn.Module):
-    """Adds nothing: for rotary positions, which act inside attention."""
+    """Adds nothing: for rotary positions, which act inside attention, and for none."""
 
     def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
         """x_BTD itself."""
@@ -90,5 +91,5 @@ def build_positions(kind: str, d_model: int, max_positions: int) -> nn.Module:
         return SinusoidalPositions(d_model)
     if kind == "learned":
         return LearnedPositions(d_model, max_positions)
-    assert kind == "rotary"
+    assert kind in ("rotary", "none")
     return NoAddedPositions()

@@ -130,7 +130,7 @@ def test_the_table_joins_equal_lines_and_names_a_function_once() -> None:
 
 COMBINATIONS = list(
     itertools.product(
-        ("sinusoidal", "learned", "rotary"),
+        ("sinusoidal", "learned", "rotary", "none"),
         ("relu", "gelu", "swiglu"),
         ("layernorm", "rmsnorm"),
         ("post", "pre"),

@@ -111,9 +111,24 @@ def test_rotary_turns_feature_i_with_feature_i_plus_half_by_the_papers_angle() -
     assert turned_K.tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_each_kind_builds_its_module_and_rotary_adds_nothing() -> None:
+def test_without_positions_an_encoder_reads_a_bag_of_words_and_with_them_it_does_not() -> None:
+    """Words in another order get the same states in that other order."""
+    order = torch.tensor([3, 1, 4, 0, 2])
+    token_BS = torch.tensor([[4, 5, 6, 7, 8]])
+    for kind in ("none", "sinusoidal", "learned", "rotary"):
+        torch.manual_seed(0)
+        config = ModelConfig(d_model=8, num_heads=2, d_ff=8, encoder_layers=2, decoder_layers=1, positions=kind)
+        model = build_model(config, 9, 9).eval()
+        with torch.inference_mode():
+            memory_BSD = model.encode(token_BS).memory_BSD[:, order]
+            reordered_BSD = model.encode(token_BS[:, order]).memory_BSD
+        assert torch.allclose(memory_BSD, reordered_BSD, atol=1e-5) == (kind == "none"), kind
+
+
+def test_each_kind_builds_its_module_and_rotary_and_none_add_nothing() -> None:
     assert isinstance(build_positions("sinusoidal", 8, 4), SinusoidalPositions)
     assert isinstance(build_positions("learned", 8, 4), LearnedPositions)
-    nothing = build_positions("rotary", 8, 4)
     x_BTD = torch.randn(1, 2, 8)
-    assert isinstance(nothing, NoAddedPositions) and nothing(x_BTD, first=3) is x_BTD
+    for kind in ("rotary", "none"):
+        nothing = build_positions(kind, 8, 4)
+        assert isinstance(nothing, NoAddedPositions) and nothing(x_BTD, first=3) is x_BTD

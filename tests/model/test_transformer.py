@@ -22,7 +22,7 @@ D, H, F_WIDTH = 16, 4, 24
 COMBINATIONS = [
     dict(zip(("positions", "activation", "norm", "norm_position"), values, strict=True))
     for values in itertools.product(
-        ("sinusoidal", "learned", "rotary"), ("relu", "gelu", "swiglu"), ("layernorm", "rmsnorm"), ("post", "pre")
+        ("sinusoidal", "learned", "rotary", "none"), ("relu", "gelu", "swiglu"), ("layernorm", "rmsnorm"), ("post", "pre")
     )
 ]
 SOURCE_BS = torch.tensor([[5, 9, 12, 7, 4, EOS], [8, 6, EOS, PAD, PAD, PAD], [11, EOS, PAD, PAD, PAD, PAD]])
