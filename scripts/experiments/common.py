@@ -8,18 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
-from corpora import Corpus, Sentences
+from corpora import Corpus, Sentences, encoded
 from torch import Tensor
 
 from mt.config import DecodingConfig, ModelConfig, TrainingConfig
 from mt.data.batching import Batch, make_batch, make_share, plan_batches
-from mt.data.special_ids import EOS
 from mt.decoding.batches import length_batches, translate_ids
 from mt.evaluation import quick_scores
-from mt.model.build import build_model
-from mt.model.dropout import seed_dropout
+from mt.model.build import build_model, count_parameters
 from mt.model.interface import TranslationModel
 from mt.training.hardware import Hardware
 from mt.training.loss import cross_entropy, shift_right
@@ -52,6 +51,7 @@ class Learned:
     curve: list[float]
     """The mean negative log-likelihood per target token of each piece of the training, a twentieth of the updates each."""
     seconds: float
+    """Of one core; what other programs take does not count."""
 
 
 def learn(
@@ -66,14 +66,14 @@ def learn(
     network = build_model(model, corpus.vocab_size, corpus.vocab_size)
     optimizer = build_optimizer(network, training)
     batches = _batches(corpus, training)
-    losses, begun = [], time.perf_counter()
+    losses, begun = [], time.process_time()
     with changed(network):
         for step in range(1, training.max_steps + 1):
             share = make_share(corpus.train, next(batches))
             pending = train_step(network, optimizer, [share], step, learning_rate_at(step, training), training, CPU)
             losses.append(pending.result().negative_log_likelihood)
             watch(network, step)
-    return Learned(network.eval(), _curve(losses), time.perf_counter() - begun)
+    return Learned(network.eval(), _curve(losses), time.process_time() - begun)
 
 
 def _batches(corpus: Corpus, training: TrainingConfig) -> Iterator[Sequence[int]]:
@@ -87,7 +87,7 @@ def _batches(corpus: Corpus, training: TrainingConfig) -> Iterator[Sequence[int]
 def _curve(losses: list[float], pieces: int = 20) -> list[float]:
     """The mean of each twentieth."""
     size = max(1, len(losses) // pieces)
-    return [sum(losses[first : first + size]) / len(losses[first : first + size]) for first in range(0, size * min(pieces, len(losses)), size)]
+    return [fmean(losses[first : first + size]) for first in range(0, size * min(pieces, len(losses)), size)]
 
 
 def translations(model: TranslationModel, sources: Sentences) -> Sentences:
@@ -119,8 +119,6 @@ def bleu(corpus: Corpus, found: Sentences, chosen: Sequence[int] | None = None) 
 
 def held_out_batches(corpus: Corpus) -> list[Batch]:
     """The test pairs in batches."""
-    from corpora import encoded
-
     pairs = encoded(corpus.sources, corpus.targets)
     lengths = [max(len(source), len(target)) for source, target in zip(corpus.sources, corpus.targets, strict=True)]
     return [make_batch(pairs, numbers) for numbers in length_batches(range(len(lengths)), lengths, 2048)]
@@ -138,6 +136,24 @@ def held_out_loss(model: TranslationModel, corpus: Corpus, spoil: Callable[[Tens
     return total / tokens
 
 
+def compare(
+    corpus: Corpus, conditions: dict[str, ModelConfig], steps: int, seeds: Sequence[int], say: Callable[[str], None], **training: object
+) -> list[dict]:
+    """Train each model with each seed on the demo corpus; what it measured, one entry for each training.
+
+    training: values of the section `training` that are not the usual ones.
+    """
+    runs = []
+    for condition, model in conditions.items():
+        for seed in seeds:
+            learned = learn(corpus, model, training_config(steps, seed, **training))
+            loss, score = held_out_loss(learned.model, corpus), bleu(corpus, translations(learned.model, corpus.sources))
+            runs.append({"condition": condition, "seed": seed, "parameters": count_parameters(learned.model), "loss": loss, "bleu": score,
+                         "curve": learned.curve, "seconds": learned.seconds})  # fmt: skip
+            say(f"{condition}, seed {seed}: loss {loss:.3f}, BLEU {score:.1f}")
+    return runs
+
+
 @contextmanager
 def swapped(module: object, name: str, other: object) -> Iterator[None]:
     """Inside, module.name is another function."""
@@ -147,9 +163,3 @@ def swapped(module: object, name: str, other: object) -> Iterator[None]:
         yield
     finally:
         setattr(module, name, usual)
-
-
-__all__ = [
-    "CPU", "EOS", "Learned", "bleu", "held_out_batches", "held_out_loss", "learn", "model_config", "seed_dropout", "share_right", "swapped",
-    "training_config", "translations", "words_right",
-]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 from common import bleu, learn, model_config, share_right, training_config, translations, words_right
-from corpora import Corpus, demo_corpus, random_words, words_corpus
+from corpora import demo_corpus, random_words, words_corpus
 from report import Options, Rows, Stopwatch, band, figure, of, options, print_table, save_figure, spread, write_results
 
 from mt.config import ModelConfig
@@ -28,8 +28,13 @@ BUCKETS = ((1, 5), (6, 8), (9, 10), (11, 99))
 
 
 def configuration(architecture: str) -> ModelConfig:
-    """About equally many parameters for all three: a recurrent layer of a width has more than an attention layer of that width."""
-    return model_config(architecture=architecture, d_model=112 if architecture == "transformer" else 96)
+    """About equally many parameters for all three: a layer of the Transformer has more than a recurrent one of that width."""
+    return model_config(architecture=architecture, d_model=64 if architecture == "transformer" else 76)
+
+
+def demo_steps(asked: Options) -> int:
+    """Updates on the demo corpus: half as many."""
+    return -(-asked.steps // 2)
 
 
 def copying(asked: Options, lengths: Sequence[int], watch: Stopwatch) -> tuple[list[dict], dict[int, TranslationModel]]:
@@ -38,7 +43,7 @@ def copying(asked: Options, lengths: Sequence[int], watch: Stopwatch) -> tuple[l
     runs, recurrent = [], {}
     for architecture in ARCHITECTURES:
         for seed in asked.seeds:
-            learned = learn(corpus, configuration(architecture), training_config(asked.steps, seed, max_tokens=2048))
+            learned = learn(corpus, configuration(architecture), training_config(asked.steps, seed))
             right = words_right(translations(learned.model, corpus.sources), corpus.targets)
             by_length = [share_right([row for row in right if len(row) == length]) for length in lengths]
             longest = [row for row in right if len(row) == lengths[-1]]
@@ -59,7 +64,7 @@ def translating(asked: Options, watch: Stopwatch) -> list[dict]:
     runs = []
     for architecture in ARCHITECTURES:
         for seed in asked.seeds:
-            learned = learn(corpus, configuration(architecture), training_config(asked.steps // 2 + 1, seed, max_tokens=2048))
+            learned = learn(corpus, configuration(architecture), training_config(demo_steps(asked), seed))
             found = translations(learned.model, corpus.sources)
             runs.append({"architecture": architecture, "seed": seed, "bleu": bleu(corpus, found), "seconds": learned.seconds,
                          "by_length": [bleu(corpus, found, bucket or None) for bucket in buckets]})  # fmt: skip
@@ -140,7 +145,7 @@ def draw(results: dict, asked: Options) -> None:
     placed.set(title=f"Copying {lengths[-1]} words", xlabel="place of the word", ylabel="right, %", ylim=(-3, 103))
     translated.set(title="Korean to English", xlabel="words in the reference", ylabel="BLEU", ylim=(-3, 103))
     translated.set_xticks(range(len(BUCKETS)), [f"{first}–{last}" if last < 99 else f"{first}+" for first, last in BUCKETS])
-    held.set(title="What the context vector of rnn holds", xlabel="distance of the word from the end", ylabel="read back, %", ylim=(-3, 103))
+    held.set(title="What the context vector of rnn holds", xlabel="words between it and the end", ylabel="read back, %", ylim=(-3, 103))
     held.axhline(100 / WORDS, color="gray", linestyle=":", linewidth=1.5)
     held.text(lengths[-1] - 1, 100 / WORDS + 2, "guessing", color="gray", ha="right", fontsize=12)
     copied.legend(loc="lower left")
@@ -157,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     copy_runs, recurrent = copying(asked, lengths, watch)
     context = contexts(asked, recurrent, lengths[-1])
     demo = translating(asked, watch)
-    settings = {"words": WORDS, "lengths": list(lengths), "buckets": [list(bucket) for bucket in BUCKETS],
+    settings = {"words": WORDS, "demo_steps": demo_steps(asked), "lengths": list(lengths), "buckets": [list(bucket) for bucket in BUCKETS],
                 "model": {name: configuration(name).model_dump() for name in ARCHITECTURES}}  # fmt: skip
     results = write_results("distance", asked, watch, settings, copy=copy_runs, context=context, demo=demo)
     draw(results, asked)

@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from mt.text_table import text_table
+
 Rows = list[list[str]]
 """A table: its first row is the heading."""
 Runs = list[dict[str, Any]]
@@ -36,7 +38,7 @@ class Options:
 def options(description: str, steps: int, seeds: int, arguments: Sequence[str] | None = None) -> Options:
     """The command line's, with an experiment's own number of updates and seeds as the defaults."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for the figure and the numbers (default: docs/figures)")
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of figure and numbers (default: docs/figures)")
     parser.add_argument("--steps", type=_positive, help=f"updates of each training (default: {steps})")
     parser.add_argument("--seeds", type=_positive, help=f"trainings of each condition (default: {seeds})")
     parser.add_argument("--quick", action="store_true", help="a tiny setting, only to see that everything works")
@@ -53,15 +55,15 @@ def _positive(text: str) -> int:
 
 
 class Stopwatch:
-    """Says what is done as it is done, and how long everything took."""
+    """Says what is done as it is done, and how long it took of one core; what other programs take does not count."""
 
     def __init__(self) -> None:
-        self.begun = time.perf_counter()
+        self.begun = time.process_time()
 
     @property
     def seconds(self) -> float:
         """Since the beginning."""
-        return time.perf_counter() - self.begun
+        return time.process_time() - self.begun
 
     def say(self, text: str) -> None:
         """A line with the time."""
@@ -107,11 +109,14 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     return mean if len(values) == 1 else f"{mean} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
+def spreads(runs: Runs, columns: Sequence[tuple[str, int]], **condition: Any) -> list[str]:
+    """Several values of one condition's runs, each with its number of digits."""
+    return [spread(of(runs, lambda run, key=key: run[key], **condition), digits) for key, digits in columns]
+
+
 def print_table(rows: Rows) -> None:
     """For a terminal."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(text_table(rows[0], rows[1:]), end="\n\n")
 
 
 def figure(columns: int, rows: int = 1, height: float = 4.2) -> tuple[Any, Any]:
@@ -137,6 +142,12 @@ def band(axes: Any, x: Sequence[float], values: Sequence[Sequence[float]], numbe
     colour = COLOURS[number % len(COLOURS)]
     axes.fill_between(x, [min(column) for column in columns], [max(column) for column in columns], color=colour, alpha=0.18, linewidth=0)
     axes.plot(x, [fmean(column) for column in columns], color=colour, marker=MARKERS[number % len(MARKERS)], label=label)
+
+
+def learning_curves(axes: Any, results: dict[str, Any], runs: Runs, number: int, label: str, **condition: Any) -> None:
+    """The loss of each twentieth of the updates."""
+    losses = of(runs, lambda run: run["curve"], **condition)
+    band(axes, [results["steps"] * (piece + 1) / len(losses[0]) for piece in range(len(losses[0]))], losses, number, label)
 
 
 def dots(axes: Any, labels: Sequence[str], values: Sequence[Sequence[float]], numbers: Sequence[int] | None = None) -> None:
