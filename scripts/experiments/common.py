@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import torch
-from corpora import Corpus, Sentences, encoded
 from torch import Tensor
 
+from corpora import Corpus, Sentences, encoded
 from mt.config import DecodingConfig, ModelConfig, TrainingConfig
 from mt.data.batching import Batch, make_batch, make_share, plan_batches
 from mt.decoding.batches import length_batches, translate_ids

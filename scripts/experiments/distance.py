@@ -11,14 +11,14 @@
 from collections.abc import Sequence
 
 import torch
+
 from common import bleu, learn, model_config, share_right, training_config, translations, words_right
 from corpora import demo_corpus, random_words, words_corpus
-from report import Options, Rows, Stopwatch, band, figure, of, options, print_table, save_figure, spread, write_results
-
 from mt.config import ModelConfig
 from mt.data.batching import pad
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
+from report import Options, Rows, Stopwatch, band, figure, of, options, read_results, save_figure, show, spread, write_results
 
 ARCHITECTURES = ("rnn", "rnn-attention", "transformer")
 WORDS = 32
@@ -156,18 +156,19 @@ def draw(results: dict, asked: Options) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
     asked = options(__doc__, steps=1200, seeds=3, arguments=arguments)
-    lengths = (2, 3, 4) if asked.quick else LENGTHS
+    if asked.redraw:
+        show(read_results("distance", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
+    lengths = (2, 3, 4) if asked.quick else LENGTHS
     copy_runs, recurrent = copying(asked, lengths, watch)
     context = contexts(asked, recurrent, lengths[-1])
     demo = translating(asked, watch)
     settings = {"words": WORDS, "demo_steps": demo_steps(asked), "lengths": list(lengths), "buckets": [list(bucket) for bucket in BUCKETS],
                 "model": {name: configuration(name).model_dump() for name in ARCHITECTURES}}  # fmt: skip
     results = write_results("distance", asked, watch, settings, copy=copy_runs, context=context, demo=demo)
-    draw(results, asked)
-    print_table(table(results))
-    print_table(context_table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ as many trained numbers. At equal width: d_model stays, and a narrower block lea
 from collections.abc import Sequence
 
 import torch
+
 from common import compare, model_config
 from corpora import Corpus, demo_corpus
-from report import Options, Rows, Stopwatch, dots, figure, of, options, print_table, save_figure, spreads, write_results
-
 from mt.config import ModelConfig
 from mt.model.build import build_model, count_parameters
+from report import Options, Rows, Stopwatch, dots, figure, of, options, read_results, save_figure, show, spreads, write_results
 
 WIDTH = 64
 RATIOS = {"1/4": 1 / 4, "1": 1, "4": 4, "16": 16}
@@ -23,7 +23,8 @@ RATIOS = {"1/4": 1 / 4, "1": 1, "4": 4, "16": 16}
 
 def parameters(config: ModelConfig, vocab_size: int) -> int:
     """All trained numbers of a model, its embeddings too."""
-    return count_parameters(build_model(config, vocab_size, vocab_size))
+    with torch.device("meta"):  # sizes without numbers
+        return count_parameters(build_model(config, vocab_size, vocab_size))
 
 
 def at_equal_width() -> dict[str, ModelConfig]:
@@ -86,12 +87,14 @@ def draw(results: dict, asked: Options) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
     asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    if asked.redraw:
+        show(read_results("feedforward", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
     runs = measured(asked, demo_corpus(asked.quick), watch)
     results = write_results("feedforward", asked, watch, {"model": model_config(d_model=WIDTH).model_dump()}, runs=runs)
-    draw(results, asked)
-    print_table(table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":

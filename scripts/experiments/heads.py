@@ -6,9 +6,10 @@
 from collections.abc import Sequence
 
 import torch
+
 from common import compare, model_config
 from corpora import demo_corpus
-from report import Options, Rows, Stopwatch, dots, figure, of, options, print_table, save_figure, spreads, write_results
+from report import Options, Rows, Stopwatch, dots, figure, of, options, read_results, save_figure, show, spreads, write_results
 
 WIDTH = 64
 HEADS = (1, 2, 4, 8, 16)
@@ -43,13 +44,15 @@ def draw(results: dict, asked: Options) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
     asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    if asked.redraw:
+        show(read_results("heads", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
     conditions = {str(heads): model_config(d_model=WIDTH, num_heads=heads) for heads in HEADS}
     runs = compare(demo_corpus(asked.quick), conditions, asked.steps, asked.seeds, watch.say)
     results = write_results("heads", asked, watch, {"model": model_config(d_model=WIDTH).model_dump()}, runs=runs)
-    draw(results, asked)
-    print_table(table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":

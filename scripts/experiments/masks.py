@@ -10,8 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
+from torch import Tensor
+
 from common import bleu, held_out_batches, held_out_loss, learn, model_config, swapped, training_config, translations
 from corpora import Corpus, demo_corpus
+from mt.data.special_ids import PAD
+from mt.inspection.attention import recorded_attention
+from mt.model import transformer
+from mt.model.interface import TranslationModel
+from mt.training.loss import shift_right
 from report import (
     Options,
     Rows,
@@ -21,19 +28,13 @@ from report import (
     learning_curves,
     of,
     options,
-    print_table,
+    read_results,
     save_figure,
+    show,
     spread,
     spreads,
     write_results,
 )
-from torch import Tensor
-
-from mt.data.special_ids import PAD
-from mt.inspection.attention import recorded_attention
-from mt.model import transformer
-from mt.model.interface import TranslationModel
-from mt.training.loss import shift_right
 
 CONDITIONS = ("causal mask", "sees the future")
 OFFSETS = tuple(range(-4, 5))
@@ -136,15 +137,16 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=800, seeds=3, arguments=arguments)
+    asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    if asked.redraw:
+        show(read_results("masks", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
     runs, examples = training(asked, watch)
     settings = {"offsets": list(OFFSETS), "model": model_config().model_dump()}
     results = write_results("masks", asked, watch, settings, runs=runs, examples=examples)
-    draw(results, asked)
-    print_table(table(results))
-    print_table(examples_table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":

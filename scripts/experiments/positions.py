@@ -9,9 +9,25 @@ the built-in Korean–English corpus particles say who does what to whom, wherev
 from collections.abc import Sequence
 
 import torch
+
 from common import compare, learn, model_config, share_right, training_config, translations, words_right
 from corpora import demo_corpus, words_corpus
-from report import Options, Rows, Stopwatch, band, dots, figure, of, options, print_table, save_figure, spread, spreads, write_results
+from report import (
+    Options,
+    Rows,
+    Stopwatch,
+    band,
+    dots,
+    figure,
+    of,
+    options,
+    read_results,
+    save_figure,
+    show,
+    spread,
+    spreads,
+    write_results,
+)
 
 KINDS = ("none", "sinusoidal", "learned", "rotary")
 WORDS = 32
@@ -64,7 +80,10 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=800, seeds=3, arguments=arguments)
+    asked = options(__doc__, steps=700, seeds=3, arguments=arguments)
+    if asked.redraw:
+        show(read_results("positions", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
     longest, lengths = (3, (2, 3, 4, 5)) if asked.quick else (LONGEST, LENGTHS)
@@ -73,8 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     demo = compare(demo_corpus(asked.quick), conditions, asked.steps, asked.seeds, watch.say)
     settings = {"words": WORDS, "longest": longest, "lengths": list(lengths), "model": model_config().model_dump()}
     results = write_results("positions", asked, watch, settings, copy=copy_runs, demo=demo)
-    draw(results, asked)
-    print_table(table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ Rows = list[list[str]]
 """A table: its first row is the heading."""
 Runs = list[dict[str, Any]]
 """The raw numbers, one entry for each training."""
+
+Tables = dict[str, Callable[[dict[str, Any]], Rows]]
+"""An experiment's tables, each under the name by which the documentation asks for it."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's, which the colour-blind can tell apart."""
@@ -33,6 +37,8 @@ class Options:
     """A tiny setting that shows only that everything works."""
     out: Path
     """The folder of the JSON file and the figure."""
+    redraw: bool
+    """Draw the figure anew from the numbers that are there, and train nothing."""
 
 
 def options(description: str, steps: int, seeds: int, arguments: Sequence[str] | None = None) -> Options:
@@ -42,9 +48,10 @@ def options(description: str, steps: int, seeds: int, arguments: Sequence[str] |
     parser.add_argument("--steps", type=_positive, help=f"updates of each training (default: {steps})")
     parser.add_argument("--seeds", type=_positive, help=f"trainings of each condition (default: {seeds})")
     parser.add_argument("--quick", action="store_true", help="a tiny setting, only to see that everything works")
+    parser.add_argument("--redraw", action="store_true", help="train nothing: draw and print what the numbers in --out say")
     found = parser.parse_args(arguments)
     steps, seeds = (3, 1) if found.quick else (steps, seeds)
-    return Options(found.steps or steps, tuple(range(1, (found.seeds or seeds) + 1)), found.quick, found.out)
+    return Options(found.steps or steps, tuple(range(1, (found.seeds or seeds) + 1)), found.quick, found.out, found.redraw)
 
 
 def _positive(text: str) -> int:
@@ -87,6 +94,15 @@ def write_results(name: str, asked: Options, watch: Stopwatch, settings: dict[st
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_results(name: str, folder: Path) -> dict[str, Any]:
+    """What `write_results` wrote; a message and the exit code 2 when it is not there."""
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        print(f"{path} is not there; run without --redraw first, or name its folder with --out", file=sys.stderr)
+        sys.exit(2)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _rounded(value: Any) -> Any:
     """Floats with four significant digits."""
     if isinstance(value, dict):
@@ -117,6 +133,13 @@ def spreads(runs: Runs, columns: Sequence[tuple[str, int]], **condition: Any) ->
 def print_table(rows: Rows) -> None:
     """For a terminal."""
     print(text_table(rows[0], rows[1:]), end="\n\n")
+
+
+def show(results: dict[str, Any], asked: Options, draw: Callable[[dict[str, Any], Options], None], tables: Tables) -> None:
+    """The figure as a file, the tables in the terminal."""
+    draw(results, asked)
+    for table in tables.values():
+        print_table(table(results))
 
 
 def figure(columns: int, rows: int = 1, height: float = 4.2) -> tuple[Any, Any]:

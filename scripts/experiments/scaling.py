@@ -11,8 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
+from torch import Tensor
+
 from common import bleu, held_out_loss, learn, model_config, swapped, training_config, translations
 from corpora import Corpus, demo_corpus
+from mt.data.batching import pad
+from mt.model import attention
+from mt.model.dropout import Dropout
+from mt.model.interface import TranslationModel
 from report import (
     Options,
     Rows,
@@ -22,18 +28,13 @@ from report import (
     learning_curves,
     of,
     options,
-    print_table,
+    read_results,
     save_figure,
+    show,
     spread,
     spreads,
     write_results,
 )
-from torch import Tensor
-
-from mt.data.batching import pad
-from mt.model import attention
-from mt.model.dropout import Dropout
-from mt.model.interface import TranslationModel
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 MEMORY = 16
@@ -202,15 +203,16 @@ def draw(results: dict, asked: Options) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, train, write, draw, print."""
     asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    if asked.redraw:
+        show(read_results("scaling", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
     random_runs = random_part(asked)
     trained = trained_part(asked, watch)
     settings = {"memory": MEMORY, "model": model_config(d_model=128, num_heads=1, d_ff=256).model_dump()}
     results = write_results("scaling", asked, watch, settings, random=random_runs, trained=trained)
-    draw(results, asked)
-    print_table(random_table(results))
-    print_table(trained_table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":

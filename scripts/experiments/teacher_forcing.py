@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
+
 from common import bleu, held_out_loss, learn, model_config, swapped, training_config, translations
 from corpora import Corpus, demo_corpus
+from mt.data.special_ids import BOS, PAD, SPECIAL_IDS
+from mt.model.interface import TranslationModel
 from report import (
     Options,
     Rows,
@@ -22,16 +26,13 @@ from report import (
     learning_curves,
     of,
     options,
-    print_table,
+    read_results,
     save_figure,
+    show,
     spread,
     spreads,
     write_results,
 )
-from torch import Tensor
-
-from mt.data.special_ids import BOS, PAD, SPECIAL_IDS
-from mt.model.interface import TranslationModel
 
 CONDITIONS = {
     "teacher forcing": lambda progress: 0.0,
@@ -140,13 +141,15 @@ def draw(results: dict, asked: Options) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
     asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    if asked.redraw:
+        show(read_results("teacher_forcing", asked.out), asked, draw, TABLES)
+        return
     watch = Stopwatch()
     torch.set_num_threads(1)
     runs = training(asked, demo_corpus(asked.quick), watch)
     settings = {"spoiled": SPOILED, "model": model_config().model_dump()}
     results = write_results("teacher_forcing", asked, watch, settings, runs=runs)
-    draw(results, asked)
-    print_table(table(results))
+    show(results, asked, draw, TABLES)
 
 
 if __name__ == "__main__":
