@@ -6,6 +6,7 @@ Twice, on the built-in Korean–English corpus. At equal parameters: what the fe
 as many trained numbers. At equal width: d_model stays, and a narrower block leaves fewer of them.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import torch
@@ -23,8 +24,7 @@ RATIOS = {"1/4": 1 / 4, "1": 1, "4": 4, "16": 16}
 
 def parameters(config: ModelConfig, vocab_size: int) -> int:
     """All trained numbers of a model, its embeddings too."""
-    with torch.device("meta"):  # sizes without numbers
-        return count_parameters(build_model(config, vocab_size, vocab_size))
+    return count_parameters(build_model(config, vocab_size, vocab_size))
 
 
 def at_equal_width() -> dict[str, ModelConfig]:
@@ -36,13 +36,16 @@ def at_equal_parameters(vocab_size: int) -> dict[str, ModelConfig]:
     """The d_model whose model comes nearest to as many parameters as the one of the paper's ratio; d_ff then takes up the rest."""
     budget, found = parameters(model_config(d_model=WIDTH, d_ff=4 * WIDTH), vocab_size), {}
     for name, ratio in RATIOS.items():
-        tried = [model_config(d_model=width, d_ff=max(1, round(width * ratio))) for width in range(16, 2 * WIDTH, 4)]
-        nearest = min(tried, key=lambda config: abs(parameters(config, vocab_size) - budget))
-        each = parameters(model_config(d_model=nearest.d_model, d_ff=2), vocab_size) - parameters(
-            model_config(d_model=nearest.d_model, d_ff=1), vocab_size
-        )
-        missing = round((budget - parameters(nearest, vocab_size)) / each)
-        found[name] = model_config(d_model=nearest.d_model, d_ff=nearest.d_ff + missing)
+
+        def size(width: int, ratio: float = ratio, more: int = 0) -> int:
+            """Parameters at this width and ratio, with `more` in d_ff."""
+            return parameters(model_config(d_model=width, d_ff=round(width * ratio) + more), vocab_size)
+
+        widths = range(16, 2 * WIDTH, 4)
+        above = bisect_left(widths, budget, key=size)
+        width = min(widths[above - 1 : above + 1], key=lambda width: abs(size(width) - budget))
+        missing = round((budget - size(width)) / (size(width, more=1) - size(width)))
+        found[name] = model_config(d_model=width, d_ff=round(width * ratio) + missing)
     return found
 
 
@@ -86,7 +89,7 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    asked = options(__doc__, steps=600, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("feedforward", asked.out), asked, draw, TABLES)
         return

@@ -127,7 +127,7 @@ def draw(results: dict, asked: Options) -> None:
     for number, name in enumerate(CONDITIONS):
         learning_curves(curves, results, results["runs"], number, name, condition=name)
         band(weights, OFFSETS, of(results["runs"], lambda run: run["weights"][0], condition=name), number, name)
-    curves.set(title="Training loss", xlabel="update", ylabel="loss per token", yscale="log")
+    curves.set_title("Training loss")
     curves.legend()
     weights.set(title="Decoder self-attention, layer 1", xlabel="position looked at, from the one that looks", ylabel="mean weight")
     weights.axvline(1, color="gray", linestyle=":", linewidth=1.5)

@@ -9,6 +9,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -174,35 +175,41 @@ TABLES = {"scaling-random": random_table, "scaling-trained": trained_table}
 
 
 def draw(results: dict, asked: Options) -> None:
-    """Six panels: above before training, below in training."""
-    drawn, axes = figure(3, 2)
-    for number, divided in enumerate((False, True)):
-        label = "divided by √d_k" if divided else "not divided"
+    """Six panels: three before any training, then three of training."""
+    drawn, axes = figure(2, 3)
+    for number, (divided, label) in enumerate(((True, "divided by √dₖ"), (False, "not divided"))):
         for place, key in enumerate(("variance", "largest_weight", "slope")):
             values = [of(results["random"], lambda run, key=key: run[key], width=width, divided=divided) for width in WIDTHS]
-            band(axes[place], WIDTHS, list(zip(*values, strict=True)), 1 - number, label)
-    titles = ("Variance of the scores", "Largest of 16 weights, mean", "Size of the softmax's derivative")
-    for axis, title, name in zip(axes, titles, ("variance", "weight", "Frobenius norm"), strict=False):
+            band(axes[place], WIDTHS, list(zip(*values, strict=True)), number, label)
+    titles = ("Variance of the scores", f"Largest of {MEMORY} weights", "Size of the softmax's derivative")
+    for axis, title, name in zip(axes, titles, ("variance", "mean of the largest weight", "Frobenius norm"), strict=False):
         axis.set_xscale("log", base=2)
-        axis.set(title=title, xlabel="d_k, random queries and keys", ylabel=name)
+        axis.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
+        axis.set(title=title, xlabel="dₖ, random queries and keys", ylabel=name)
     axes[0].set_yscale("log", base=2)
+    axes[0].set_yticks((1, 4, 16, 64, 256), ("1", "4", "16", "64", "256"))
     axes[0].legend()
-    for number, (width, divided) in enumerate(((128, True), (128, False), (8, True), (8, False))):
-        pick, label = {"width": width, "divided": divided}, f"d_k {width}, {'divided' if divided else 'not divided'}"
-        looked_at = results["trained"][0]["looked_at"]
-        band(axes[3], looked_at, of(results["trained"], lambda run: run["largest_weight"], **pick), number, label)
-        band(axes[4], looked_at, of(results["trained"], lambda run: run["gradient_share"], **pick), number, label)
-        learning_curves(axes[5], results, results["trained"], number, label, **pick)
-    axes[3].set(title="Largest weight, encoder", xlabel="update", ylabel="weight")
-    axes[4].set(title="Share of the gradient in Q and K", xlabel="update", ylabel="norm / norm of all")
-    axes[5].set(title="Learning curve", xlabel="update", ylabel="loss per token", yscale="log")
-    axes[5].legend()
+    _draw_training(results, axes[3:])
     save_figure(drawn, asked.out / "scaling.svg")
+
+
+def _draw_training(results: dict, axes: Sequence[Any]) -> None:
+    """Sharpness, gradient and loss in the course of the training."""
+    looked_at = results["trained"][0]["looked_at"]
+    for number, (width, divided) in enumerate(((128, True), (128, False), (8, True), (8, False))):
+        pick, label = {"width": width, "divided": divided}, f"dₖ = {width}, {'divided' if divided else 'not divided'}"
+        band(axes[0], looked_at, of(results["trained"], lambda run: run["largest_weight"], **pick), number, label)
+        band(axes[1], looked_at, of(results["trained"], lambda run: run["gradient_share"], **pick), number, label)
+        learning_curves(axes[2], results, results["trained"], number, label, **pick)
+    axes[0].set(title="Training: largest weight in the encoder", xlabel="update", ylabel="mean of the largest weight")
+    axes[1].set(title="Training: gradient of W_Q and W_K", xlabel="update", ylabel="norm / norm of the whole")
+    axes[2].set_title("Training: loss")
+    axes[2].legend()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, train, write, draw, print."""
-    asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    asked = options(__doc__, steps=600, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("scaling", asked.out), asked, draw, TABLES)
         return

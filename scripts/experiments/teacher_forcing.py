@@ -124,23 +124,26 @@ TABLES = {"teacher_forcing": table}
 
 
 def draw(results: dict, asked: Options) -> None:
-    """Learning curves, BLEU, and the loss after wrong words."""
-    drawn, (curves, scores, spoiled) = figure(3)
+    """Learning curves, BLEU, the loss after wrong words, and the time."""
+    drawn, (curves, scores, spoiled, times) = figure(2, 2)
     for number, name in enumerate(CONDITIONS):
         learning_curves(curves, results, results["runs"], number, name, condition=name)
     labels = [name.replace(" ", "\n") for name in CONDITIONS]
     dots(scores, labels, [of(results["runs"], lambda run: run["bleu"], condition=name) for name in CONDITIONS])
     dots(spoiled, labels, [of(results["runs"], lambda run: run["loss_spoiled"], condition=name) for name in CONDITIONS])
-    curves.set(title="Training loss, each on its own input", xlabel="update", ylabel="loss per token")
+    updates = [of(results["runs"], lambda run: 1000 * run["seconds"] / results["steps"], condition=name) for name in CONDITIONS]
+    dots(times, labels, updates)
+    curves.set_title("Training loss, each on its own input")
     curves.legend()
     scores.set(title="Korean to English", ylabel="BLEU")
     spoiled.set(title=f"{SPOILED:.0%} of the input words wrong", ylabel="held-out loss per token")
+    times.set(title="Time of one update", ylabel="milliseconds of one core", ylim=(0, None))
     save_figure(drawn, asked.out / "teacher_forcing.svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=600, seeds=3, arguments=arguments)
+    asked = options(__doc__, steps=600, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("teacher_forcing", asked.out), asked, draw, TABLES)
         return
