@@ -25,6 +25,8 @@ Tables = dict[str, Callable[[dict[str, Any]], Rows]]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's, which the colour-blind can tell apart."""
 MARKERS = "os^Dv*"
+LINES = ("-", "-", "--", "-.", "-", "--")
+"""So that a line shows under another that lies on it."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def band(axes: Any, x: Sequence[float], values: Sequence[Sequence[float]], numbe
     columns = list(zip(*values, strict=True))
     colour = COLOURS[number % len(COLOURS)]
     axes.fill_between(x, [min(column) for column in columns], [max(column) for column in columns], color=colour, alpha=0.18, linewidth=0)
-    shown = {"marker": MARKERS[number % len(MARKERS)], "markevery": -(-len(columns) // 10)}
+    shown = {"marker": MARKERS[number % len(MARKERS)], "markevery": -(-len(columns) // 10), "linestyle": LINES[number % len(LINES)]}
     axes.plot(x, [fmean(column) for column in columns], color=colour, label=label, **shown)
 
 
