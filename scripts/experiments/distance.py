@@ -148,6 +148,8 @@ def draw(results: dict, asked: Options) -> None:
     held.set(title="What the context vector of rnn holds", xlabel="words between it and the end", ylabel="read back, %", ylim=(-3, 103))
     held.axhline(100 / WORDS, color="gray", linestyle=":", linewidth=1.5)
     held.text(lengths[-1] - 1, 100 / WORDS + 2, "guessing", color="gray", ha="right", fontsize=12)
+    for axes in (copied, placed, held):
+        axes.xaxis.get_major_locator().set_params(integer=True)
     copied.legend(loc="lower left")
     held.legend()
     save_figure(drawn, asked.out / "distance.svg")
