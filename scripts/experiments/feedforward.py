@@ -18,7 +18,7 @@ from mt.model.build import build_model, count_parameters
 from report import Options, Rows, Stopwatch, dots, figure, of, options, read_results, save_figure, show, spreads, write_results
 
 WIDTH = 64
-RATIOS = {"1/4": 1 / 4, "1": 1, "4": 4, "16": 16}
+RATIOS = {"1/4": 1 / 4, "1": 1, "4": 4}
 """d_ff / d_model."""
 
 
@@ -89,7 +89,7 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=600, seeds=2, arguments=arguments)
+    asked = options(__doc__, steps=500, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("feedforward", asked.out), asked, draw, TABLES)
         return

@@ -43,7 +43,7 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=500, seeds=2, arguments=arguments)
+    asked = options(__doc__, steps=400, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("heads", asked.out), asked, draw, TABLES)
         return

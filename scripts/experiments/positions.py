@@ -80,7 +80,7 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=700, seeds=2, arguments=arguments)
+    asked = options(__doc__, steps=600, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("positions", asked.out), asked, draw, TABLES)
         return

@@ -143,7 +143,7 @@ def draw(results: dict, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write, draw, print."""
-    asked = options(__doc__, steps=600, seeds=2, arguments=arguments)
+    asked = options(__doc__, steps=400, seeds=2, arguments=arguments)
     if asked.redraw:
         show(read_results("teacher_forcing", asked.out), asked, draw, TABLES)
         return
