@@ -114,7 +114,8 @@ def examples_table(results: dict) -> Rows:
     """What both translate, for the page."""
     rows = [["source", "reference", *CONDITIONS]]
     for example in results["examples"]:
-        rows.append([example[key].replace("|", "\\|")[:90] for key in rows[0]])
+        shortened = [text if len(text) <= 70 else text[:65].rstrip() + " …" for text in (example[key] for key in rows[0])]
+        rows.append([text.replace("|", "\\|") for text in shortened])
     return rows
 
 
