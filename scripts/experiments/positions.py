@@ -69,12 +69,14 @@ def draw(results: dict, asked: Options) -> None:
     drawn, (copied, translated) = figure(2)
     for number, kind in enumerate(KINDS):
         band(copied, results["settings"]["lengths"], of(results["copy"], lambda run: run["by_length"], condition=kind), number, kind)
-    copied.axvline(results["settings"]["longest"] + 0.5, color="gray", linestyle=":", linewidth=1.5)
-    copied.text(results["settings"]["longest"] + 0.7, 101, "longer than any in training", color="gray", fontsize=11, va="bottom")
+    longest = results["settings"]["longest"]
+    copied.axvline(longest + 0.5, color="gray", linestyle=":", linewidth=1.5)
+    copied.text(longest + 0.7, 102, "longer than trained", color="gray", fontsize=12, va="bottom")
     copied.set(title="Copying random words\n", xlabel="words in the sentence", ylabel="words right, %", ylim=(-3, 103))
-    copied.legend(loc="lower left")
+    copied.xaxis.get_major_locator().set_params(integer=True)
+    copied.legend(loc="center left", bbox_to_anchor=(0.02, 0.62))
     dots(translated, KINDS, [of(results["demo"], lambda run: run["bleu"], condition=kind) for kind in KINDS])
-    translated.set(title="Korean to English\n", xlabel="positions", ylabel="BLEU", ylim=(0, 100))
+    translated.set(title="Korean to English\n", ylabel="BLEU")
     save_figure(drawn, asked.out / "positions.svg")
 
 
