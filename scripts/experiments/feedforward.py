@@ -19,7 +19,7 @@ from report import Options, Rows, Stopwatch, dots, figure, of, options, read_res
 
 WIDTH = 64
 RATIOS = {"1/4": 1 / 4, "1": 1, "4": 4}
-"""d_ff / d_model."""
+"""d_ff / d_model, as wished; at equal parameters d_ff also takes up what a d_model in steps of the heads' number leaves over."""
 
 
 def parameters(config: ModelConfig, vocab_size: int) -> int:
@@ -63,12 +63,13 @@ def measured(asked: Options, corpus: Corpus, watch: Stopwatch) -> list[dict]:
 
 def table(results: dict) -> Rows:
     """The figures for the page."""
-    rows = [["equal", "d_ff / d_model, about", "d_model → d_ff → d_model", "parameters", "held-out loss", "BLEU"]]
+    rows = [["equal", "d_model → d_ff → d_model", "d_ff / d_model", "parameters", "held-out loss", "BLEU"]]
     for equal in ("parameters", "width"):
         for ratio in RATIOS:
             run = next(run for run in results["runs"] if run["equal"] == equal and run["condition"] == ratio)
             ends = spreads(results["runs"], (("loss", 3), ("bleu", 1)), equal=equal, condition=ratio)
-            rows.append([equal, ratio, f"{run['d_model']} → {run['d_ff']} → {run['d_model']}", f"{run['parameters']:,}", *ends])
+            sizes = f"{run['d_model']} → {run['d_ff']} → {run['d_model']}"
+            rows.append([equal, sizes, f"{run['d_ff'] / run['d_model']:.2f}", f"{run['parameters']:,}", *ends])
     return rows
 
 
@@ -80,9 +81,11 @@ def draw(results: dict, asked: Options) -> None:
     drawn, panels = figure(2)
     for number, (axes, equal) in enumerate(zip(panels, ("parameters", "width"), strict=True)):
         values = [of(results["runs"], lambda run: run["loss"], equal=equal, condition=ratio) for ratio in RATIOS]
-        dots(axes, list(RATIOS), values, numbers=[number] * len(RATIOS))
-        axes.set(xlabel="d_ff / d_model", ylabel="held-out loss per token")
-    panels[0].set_title("Equal parameters: narrow blocks, wide model")
+        first = [next(run for run in results["runs"] if (run["equal"], run["condition"]) == (equal, ratio)) for ratio in RATIOS]
+        labels = [f"{run['d_model']} → {run['d_ff']} → {run['d_model']}" for run in first]
+        dots(axes, labels, values, numbers=[number] * len(RATIOS))
+        axes.set(xlabel="d_model → d_ff → d_model", ylabel="held-out loss per token")
+    panels[0].set_title("Equal parameters")
     panels[1].set_title(f"Equal width: d_model = {WIDTH}")
     save_figure(drawn, asked.out / "feedforward.svg")
 

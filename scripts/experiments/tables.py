@@ -63,7 +63,7 @@ KOREAN = {
     r"reference": "정답",
     r"equal": "같게 둔 것",
     r"width": "너비",
-    r"d_ff / d_model, about": "d_ff / d_model(대략)",
+    r"d_ff / d_model": "d_ff / d_model",
     r"d_model → d_ff → d_model": "d_model → d_ff → d_model",
     r"input in training": "학습할 때의 입력",
     r"teacher forcing": "교사 강요",
