@@ -1,6 +1,7 @@
 """What an experiment is told and what it leaves: options, a JSON file of all raw numbers, a figure, a table."""
 
 import argparse
+import importlib.util
 import io
 import json
 import re
@@ -54,6 +55,8 @@ def options(description: str, steps: int, seeds: int, arguments: Sequence[str] |
     parser.add_argument("--quick", action="store_true", help="a tiny setting, only to see that everything works")
     parser.add_argument("--redraw", action="store_true", help="train nothing: draw and print what the numbers in --out say")
     found = parser.parse_args(arguments)
+    if importlib.util.find_spec("matplotlib") is None:
+        parser.error("the figure is drawn with matplotlib, which is not installed: pip install '.[plots]'")
     steps, seeds = (3, 1) if found.quick else (steps, seeds)
     return Options(found.steps or steps, tuple(range(1, (found.seeds or seeds) + 1)), found.quick, found.out, found.redraw)
 

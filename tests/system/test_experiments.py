@@ -58,6 +58,14 @@ def test_what_cannot_be_done_is_said_with_exit_code_2(arguments: list[str], said
     assert said in capsys.readouterr().err
 
 
+def test_a_missing_matplotlib_is_told_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as stopped:
+        distance.main(["--quick"])
+    assert stopped.value.code == 2
+    assert "pip install '.[plots]'" in capsys.readouterr().err
+
+
 def test_random_words_are_copied_or_reversed_and_those_of_the_test_are_others() -> None:
     sources, targets = corpora.random_words("reverse", [3, 5], 4, 9, seed=1)
     assert [len(source) for source in sources] == [4] * 4 + [6] * 4
