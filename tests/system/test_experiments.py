@@ -58,7 +58,7 @@ def test_what_cannot_be_done_is_said_with_exit_code_2(arguments: list[str], said
     assert said in capsys.readouterr().err
 
 
-def test_a_missing_matplotlib_is_told_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_matplotlib_is_told_before_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit) as stopped:
         distance.main(["--quick"])
