@@ -19,6 +19,10 @@ EXPERIMENTS = ("distance", "scaling", "positions", "heads", "masks", "feedforwar
 MARKED = re.compile(r"(<!-- table: ([a-z_-]+) -->\n).*?(<!-- end of the table -->)", flags=re.DOTALL)
 
 KOREAN = {
+    r"experiment": "실험",
+    r"updates of a training": "학습 한 번의 갱신 횟수",
+    r"seeds": "시드 수",
+    r"minutes of one core": "코어 하나로 걸린 시간(분)",
     r"architecture": "구조",
     r"copy, (\d+) words: % right": r"베끼기 \1단어, 정답률(%)",
     r"demo: BLEU, short": "demo BLEU, 짧은 문장",
@@ -92,13 +96,18 @@ def markdown(rows: Rows, language: str) -> str:
     return "".join("| " + " | ".join(cells) + " |\n" for cells in [lines[0], aligned, *lines[1:]])
 
 
+def overview(found: list[dict]) -> Rows:
+    """What all experiments took."""
+    rows = [["experiment", "updates of a training", "seeds", "minutes of one core"]]
+    return rows + [[each["experiment"], str(each["steps"]), str(len(each["seeds"])), f"{each['minutes']:.1f}"] for each in found]
+
+
 def current(page: str, language: str, figures: Path = DOCS / "figures") -> str:
     """The page with its tables as the numbers say them."""
-    tables = {}
-    for experiment in EXPERIMENTS:
-        if (figures / f"{experiment}.json").is_file():
-            results = read_results(experiment, figures)
-            tables |= {name: table(results) for name, table in importlib.import_module(experiment).TABLES.items()}
+    found = [read_results(experiment, figures) for experiment in EXPERIMENTS]
+    tables = {"overview": overview(found)}
+    for experiment, results in zip(EXPERIMENTS, found, strict=True):
+        tables |= {name: table(results) for name, table in importlib.import_module(experiment).TABLES.items()}
     return MARKED.sub(lambda found: found[1] + markdown(tables[found[2]], language) + found[3], page)
 
 
