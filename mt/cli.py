@@ -205,6 +205,21 @@ def inspect_attention(
     show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html))
 
 
+@inspect.command("doctor")
+def inspect_doctor(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's name or folder, finished or not. Default: the latest.")
+    ] = None,
+) -> None:
+    """Ask what is wrong with a run.
+
+    Reads the figures that training recorded, and tells for each finding what was seen, the probable cause and the next thing to do.
+    """
+    from mt.inspect_commands import show_findings
+
+    show_findings(run)
+
+
 class _Told(SystemExit):
     """The end of a command that has said all there is to say."""
 

@@ -8,7 +8,7 @@ from mt.commands import refuse_unwritable
 from mt.config_file import load_config
 from mt.data.corpus import read_corpora
 from mt.data.encodings import normalise
-from mt.errors import DataError
+from mt.errors import DataError, RunError
 from mt.files import write_atomically
 
 
@@ -105,3 +105,19 @@ def show_attention(request: AttentionRequest) -> None:
     if request.html is not None:
         write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
         print(f"\nwritten: {request.html}")
+
+
+def show_findings(reference: str | None) -> None:
+    """Print what the doctor finds in a run, finished or not."""
+    from mt.runs import find_run, shown
+    from mt.training.doctor.examine import examine, in_full
+    from mt.training.doctor.history import read_history
+
+    run = find_run(reference)
+    history = read_history(run.path, load_config(run.config_path), run.finished())
+    if not (history.train or history.valid or history.skipped):
+        raise RunError(
+            f"{shown(run.metrics_path)}: no figures yet; the first line comes after training.log_every "
+            f"({history.config.training.log_every}) updates of 'mt train --config {shown(run.config_path)}'"
+        )
+    print(in_full(history, examine(history), run.path.name))

@@ -228,17 +228,7 @@ def find_model(reference: str | None = None) -> Path:
     """
     asked = reference or os.environ.get("MT_MODEL")
     if asked:
-        where = "--model" if reference else "MT_MODEL"
-        candidates = [path for path in (Path(asked).expanduser(), runs_root() / asked) if path.is_dir()]
-        # A folder that happens to be called like a run does not hide the run.
-        candidates.sort(key=lambda path: not any((path / name).is_file() for name in ("config.yaml", "state.json")))
-        if candidates:
-            return candidates[0]
-        names = ", ".join(run.path.name for run in _all_runs()) or "none"
-        raise RunError(
-            f"{where}: there is no run '{asked}' (looked for {shown(Path(asked))} and {shown(runs_root() / asked)}); "
-            f"runs here: {names}"
-        )
+        return _named(asked, "--model" if reference else "MT_MODEL")
     runs = _all_runs()
     for run in runs:
         if run.finished():
@@ -252,6 +242,35 @@ def find_model(reference: str | None = None) -> Path:
     raise RunError(
         f"there is no trained model in {shown(runs_root())}; train one first ('mt train --config demo'), "
         "or name one with --model RUN or MT_MODEL"
+    )
+
+
+def find_run(reference: str | None = None) -> RunDirectory:
+    """The run of that name or folder, finished or not; None: the latest. RunError says what was looked for and what there is."""
+    if reference:
+        run = RunDirectory(_named(reference, "RUN"))
+        if not run.exists():
+            raise RunError(f"{shown(run.path)}: this is not a run directory of mt (there is no config.yaml)")
+        return run
+    runs = _all_runs()
+    if not runs:
+        raise RunError(
+            f"there is no run in {shown(runs_root())}; train one first ('mt train --config demo'), or set MT_RUNS to the folder of runs"
+        )
+    return runs[0]
+
+
+def _named(asked: str, where: str) -> Path:
+    """The folder of a reference given in the option `where`."""
+    candidates = [path for path in (Path(asked).expanduser(), runs_root() / asked) if path.is_dir()]
+    # A folder that happens to be called like a run does not hide the run.
+    candidates.sort(key=lambda path: not any((path / name).is_file() for name in ("config.yaml", "state.json")))
+    if candidates:
+        return candidates[0]
+    names = ", ".join(run.path.name for run in _all_runs()) or "none"
+    raise RunError(
+        f"{where}: there is no run '{asked}' (looked for {shown(Path(asked))} and {shown(runs_root() / asked)}); "
+        f"runs here: {names}"
     )
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mt.config import Config
 from mt.runs import RunDirectory
+from mt.training.doctor.examine import examine, said_while_training
+from mt.training.doctor.history import read_history
 from mt.training.forecast import duration
 from mt.training.step import StepResult
 from mt.training.validation import Validation
@@ -88,7 +91,7 @@ class Report:
 
     def validation(self, step: int, result: Validation, best: bool) -> None:
         """One validation, with its samples."""
-        self._write("valid", step, result.figures() | {"best": best})
+        self._write("valid", step, result.figures() | result.outputs | {"best": best})
         for number, sample in enumerate(result.samples):
             self._board.add_text(f"valid/sample {number + 1}", f"{sample.source}\n\n{sample.reference}\n\n{sample.translation}", step)
         self.say(
@@ -97,6 +100,19 @@ class Report:
         )
         for sample in result.samples:
             self.say(f"    source      {sample.source}\n    reference   {sample.reference}\n    translation {sample.translation}")
+
+    def diagnose(self, step: int, config: Config, over: bool) -> None:
+        """What the doctor finds in the figures so far and has not said before. over: no more updates will be made."""
+        history = read_history(self._run.path, config, over)
+        for finding in examine(history):
+            if finding.name not in history.told:
+                said = said_while_training(finding, self._run.path.name)
+                self.say(said)
+                self._board.add_text(f"doctor/{finding.name}", said, step)
+                line = {"kind": "doctor", "step": step, "time": time.time(), "finding": finding.name, "since": finding.since,
+                        "seen": finding.seen, "cause": finding.cause, "next": finding.next}
+                self._metrics.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._metrics.flush()
 
     def _write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         """A line of metrics.jsonl and the same figures for TensorBoard."""
@@ -128,6 +144,9 @@ class Silence(Report):
         """Nothing."""
 
     def validation(self, step: int, result: Validation, best: bool) -> None:
+        """Nothing."""
+
+    def diagnose(self, step: int, config: Config, over: bool) -> None:
         """Nothing."""
 
 

@@ -105,6 +105,8 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
                 settle(training, report)
             if validating:
                 _validate(training, report)
+                report.diagnose(state.step, training.config, is_over(training))
+                report.pause()
             state.seconds += time.monotonic() - begun
             due = due or is_over(training)
             measured = str(state.step) in state.scores and config.average == "best"  # any of them may be averaged

@@ -1,0 +1,122 @@
+"""What the doctor reads from projections.jsonl: attention that has collapsed or never sharpened, updates too small or too large.
+
+A line holds for every attention ("encoder.0.self_attention", "decoder.1.cross_attention", …) lists with one number per head.
+"""
+
+import math
+
+from mt.training.doctor.advice import ANOTHER_NAME, longer_warm_up, lower_rates, side_by_side
+from mt.training.doctor.history import Finding, History, middle
+
+MATRICES = ("q", "k", "v", "o")
+
+
+def updates(history: History) -> Finding | None:
+    """Updates too small to learn from, or so large that they undo what was learnt.
+
+    The ratio of an update's norm to its weights' norm is about 1e-3 in trainings that work (more with Muon). Thresholds, for the median
+    over all heads and matrices in three records in a row: under 1e-5 where the learning rate is not near its end; over 0.1 after the
+    warm-up.
+    """
+    config, warm = history.config.training, history.warm_step
+    lines = [line for line in history.projections if warm is not None and line["step"] > warm][-3:]
+    ratios = [middle(_ratios(line)) for line in lines]
+    if len(lines) < 3:
+        return None
+    high_rate = all(_rate_at(history, line["step"]) > 0.3 * config.learning_rate for line in lines)
+    factor = 0.0
+    if all(ratio < 1e-5 for ratio in ratios) and high_rate:
+        factor, name, how = 10, "updates are too small", "too low"
+    elif all(ratio > 0.1 for ratio in ratios):
+        factor, name, how = 0.1, "updates are too large", "too high"
+    if not factor:
+        return None
+    key = "muon_learning_rate" if config.optimizer == "muon" else "learning_rate"
+    value = getattr(config, key)
+    return Finding(
+        name, f"an update changes the attention's matrices by {ratios[-1]:.1e} of their norm (usual: 1e-4 to 3e-2)",
+        f"training.{key} ({value:g}) is {how}",
+        f"set training.{key}={value * factor:.2g}, {ANOTHER_NAME}", lines[0]["step"],
+    )
+
+
+def _rate_at(history: History, step: int) -> float:
+    """The learning rate as it was logged last up to that step."""
+    return next((line["learning_rate"] for line in reversed(history.train) if line["step"] <= step), 0.0)
+
+
+def _ratios(line: dict) -> list[float]:
+    """All update ratios of a line."""
+    found = []
+    for record in _attentions(line).values():
+        for matrix in MATRICES:
+            found += _numbers((record.get(matrix) or {}).get("update_ratio"))
+    return found
+
+
+def collapsed(history: History) -> Finding | None:
+    """Every head of an attention looks at one place only, and translations are poor.
+
+    Threshold: under 0.02 of the highest possible entropy in all heads, in the last two records, and a BLEU under 5: a sharp attention is
+    what a good model has too, in some layers.
+    """
+    poor = history.judged()[-1:] and history.judged()[-1].get("bleu", 100.0) < 5
+    names = _attentions_where(history, lambda shares: max(shares) < 0.02) if poor else []
+    if not names:
+        return None
+    return Finding(
+        "attention has collapsed",
+        f"all heads of {', '.join(names)} put all their weight on one position (entropy under 2 % of the highest), and BLEU is "
+        f"{history.judged()[-1]['bleu']:.1f}",
+        "scores have grown so large that softmax has no gradient: the learning rate is too high or the warm-up too short",
+        f"set {lower_rates(history, 0.3)}{longer_warm_up(history)}, {ANOTHER_NAME}",
+        history.projections[-2]["step"],
+    )
+
+
+def never_sharpened(history: History) -> Finding | None:
+    """Cross-attention still looks everywhere alike, late in the run, and nothing is translated.
+
+    Threshold: over 0.95 of the highest possible entropy in all heads of all decoder layers, in the last two records, with half of the run
+    or three validations after the warm-up behind it, and a BLEU under 2.
+    """
+    judged = history.judged()
+    if not judged or not (history.late() or len(judged) >= 3) or not judged[-1].get("bleu", 100.0) < 2:
+        return None
+    names = _attentions_where(history, lambda shares: min(shares) > 0.95, "cross_attention")
+    last = [name for name in _attentions(history.projections[-1]) if "cross_attention" in name] if history.projections else []
+    if not names or len(names) < len(last):
+        return None
+    return Finding(
+        "cross-attention never sharpened",
+        f"all heads of {', '.join(names)} still spread their weight over the whole source (entropy over 95 % of the highest), and BLEU is "
+        f"{judged[-1]['bleu']:.1f}",
+        "the decoder has found nothing in the source that helps: the lines of the two sides do not belong together, or source and target "
+        "files are of different corpora",
+        side_by_side(history, "train"), history.projections[-2]["step"],
+    )
+
+
+def _attentions_where(history: History, holds, part: str = "") -> list[str]:
+    """The attentions whose entropy shares fulfil a condition in both of the last two records."""
+    lines = history.projections[-2:]
+    if len(lines) < 2:
+        return []
+    found = []
+    for name in _attentions(lines[-1]):
+        shares = [_numbers(_attentions(line).get(name, {}).get("entropy_share")) for line in lines]
+        if part in name and all(shares) and all(holds(heads) for heads in shares):
+            found.append(name)
+    return found
+
+
+def _attentions(line: dict) -> dict[str, dict]:
+    """The records of one line by attention; none where a line has another form."""
+    attention = line.get("attention")
+    return {name: record for name, record in attention.items() if isinstance(record, dict)} if isinstance(attention, dict) else {}
+
+
+def _numbers(values: object) -> list[float]:
+    """The finite numbers of a list, whatever else stands in it."""
+    values = values if isinstance(values, list) else [values]
+    return [value for value in values if isinstance(value, int | float) and math.isfinite(value)]

@@ -1,0 +1,246 @@
+"""What the doctor reads from losses, gradients and skipped updates: is the run learning at all, and does it keep what it has learnt."""
+
+from mt.training.doctor.advice import ANOTHER_NAME, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
+from mt.training.doctor.history import Finding, History, middle
+
+SMOOTH = 3
+"""Lines of the log whose median counts as one value: a single batch says little."""
+FEW = 300
+"""Updates before which a loss that has not fallen is no sign."""
+
+
+LOW_RATE = 5e-5
+"""A peak learning rate below this learns nothing in a usual number of updates: the settings that are published lie at 1e-4 to 5e-3."""
+
+
+def no_fall(history: History) -> Finding | None:
+    """The training loss is where it began.
+
+    Threshold: less than a twentieth of the first value is gone after 300 updates. The first recorded value is an average over log_every
+    updates and so already lower than the start; every training that worked, of those recorded while this was written, had lost
+    a third by update 200.
+    """
+    lines, config = history.train, history.config.training
+    if len(lines) < SMOOTH + 1 or history.step < FEW:
+        return None
+    first, last = lines[0]["negative_log_likelihood"], _recent(history)
+    if not last > 0.95 * first or first < 1.0:  # a run that goes on from good weights has little left to lose
+        return None
+    seen = f"the training loss per token is {last:.2f} after {history.step:,} updates; over the first {lines[0]['step']} it was {first:.2f}"
+    if history.warm_step is None:
+        cause = f"the warm-up is too long: the learning rate is only at {lines[-1]['learning_rate']:.1e} of {config.learning_rate:g}"
+        advice = f"set training.warmup_steps={max(1, min(config.warmup_steps, config.max_steps) // 10)} (now {config.warmup_steps})"
+    elif config.learning_rate < LOW_RATE:
+        cause = f"the learning rate is too low ({rates_now(history)})"
+        advice = f"set {higher_rates(history)}"
+    else:
+        cause = "the learning rate is too high, so that every update undoes the last"
+        advice = f"set {lower_rates(history, 0.1)}{longer_warm_up(history)}"
+    return Finding("the loss does not fall", seen, cause, f"{advice}, {ANOTHER_NAME}", lines[0]["step"])
+
+
+def word_frequencies(history: History) -> Finding | None:
+    """The valid loss is no better than knowing how frequent each piece is.
+
+    Threshold: within 2 % of the entropy of the references' piece frequencies (recorded with each validation). A decoder that only
+    continues its own sentence is already far below, so it is the optimisation that fails here, or the pieces have no order at all.
+    """
+    found = history.lasting(lambda line: line["loss"] / line.get("frequency_entropy", float("nan")), 0.98)
+    if not found or not _recent(history) > 0.9 * found[-1]["frequency_entropy"]:  # else the valid pairs are the trouble, see valid_apart
+        return None
+    config, last = history.config.training, found[-1]
+    seen = (f"the valid loss is {last['loss']:.2f}; knowing nothing but how frequent each piece is gives "
+            f"{last['frequency_entropy']:.2f}, and so much is learnt in the first hundreds of updates")
+    low = config.learning_rate < LOW_RATE
+    cause = f"the learning rate is too low ({rates_now(history)})" if low else (
+        f"the learning rate ({rates_now(history)}) is too high for this model, which has fallen back to the most frequent words; "
+        "more rarely, the two sides' lines do not belong together")
+    advice = f"set {higher_rates(history)}" if low else f"set {lower_rates(history, 0.1)}"
+    if history.config.model.norm_position == "post" and history.config.model.architecture == "transformer":
+        advice += " and model.norm_position=pre (trains at rates that post does not bear)"
+    elif config.clip_norm == 0:
+        advice += " and training.clip_norm=1"
+    advice += f", {ANOTHER_NAME}; if that changes nothing, {side_by_side(history, 'train')}"
+    return Finding("nothing but word frequencies is learnt", seen, cause, advice, found[0]["step"])
+
+
+def jump(history: History) -> Finding | None:
+    """The loss rose and has not come back.
+
+    Threshold, in the run's own measure: a quarter of all that was learnt (first loss minus lowest) is lost in each of the last three
+    lines. Healthy logs go up and down by a twentieth of it.
+    """
+    values = [(line["step"], line["negative_log_likelihood"]) for line in history.train]
+    if any(line["loss"] != line["loss"] for line in history.valid[-1:]):
+        return _diverged(history, "the valid loss is not a number", history.valid[-1]["step"])
+    if len(values) < 2 * SMOOTH:
+        return None
+    smooth = [middle(value for _, value in values[end - SMOOTH : end]) for end in range(SMOOTH, len(values) + 1)]
+    lowest = min(smooth)
+    if not lowest < values[0][1]:  # it never fell, see no_fall
+        return None
+    limit = lowest + max(0.25 * (values[0][1] - lowest), 0.1)  # 0.1: an exact toy's loss of 0.001 may well become 0.01
+    above = len(values)
+    while above > 0 and values[above - 1][1] > limit:
+        above -= 1
+    if len(values) - above < SMOOTH or above <= smooth.index(lowest):
+        return None
+    best_step, since = values[smooth.index(lowest) + SMOOTH - 1][0], values[above][0]
+    return _diverged(
+        history,
+        f"the training loss per token had come down to {lowest:.2f} by step {best_step:,}; since step {since:,} it is above {limit:.2f} "
+        f"(now {smooth[-1]:.2f})", since,
+    )
+
+
+def _diverged(history: History, seen: str, since: int) -> Finding:
+    """A divergence, with advice that fits the settings."""
+    config = history.config.training
+    warm_up = longer_warm_up(history) if history.warm_step is None or since < 3 * history.warm_step else ""
+    steps = [f"set {lower_rates(history, 0.3)}{warm_up}"]
+    if config.clip_norm == 0:
+        steps.append("training.clip_norm=1 (it is off)")
+    if history.config.model.architecture == "transformer" and history.config.model.norm_position == "post":
+        steps.append("model.norm_position=pre")
+    return Finding(
+        "the loss jumped and did not come back", seen,
+        f"the training has diverged: its learning rate ({rates_now(history)}) is too high for this model and batch size",
+        f"{', '.join(steps)}, and begin anew (--restart, or another name); what was best before the jump stays in checkpoints/best", since,
+    )
+
+
+def gradients_grow(history: History) -> Finding | None:
+    """Gradient norms grow by orders of magnitude.
+
+    Threshold: a hundred times the run's own median of the first half after the warm-up, over three lines, and ten at least: a norm
+    below is harmless, however small it was before.
+    """
+    warm = history.warm_step
+    lines = [line for line in history.train if warm is not None and line["step"] >= warm]
+    earlier = middle(line["gradient_norm"] for line in lines[: len(lines) // 2])  # half: a growth that is slow must not hide itself
+    recent = [line["gradient_norm"] for line in lines[-SMOOTH:]]
+    limit = max(100 * earlier, 10.0)
+    if len(lines) < 4 * SMOOTH or not all(norm > limit for norm in recent):
+        return None
+    since = lines[-SMOOTH]["step"]
+    config = history.config.training
+    clip = "set training.clip_norm=1 (it is off)" if config.clip_norm == 0 else f"set {lower_rates(history, 0.3)}"
+    return Finding(
+        "gradients grow by orders of magnitude",
+        f"the gradient's norm before clipping is {middle(recent):.3g}; earlier in this run its median was {earlier:.3g}",
+        f"the training is about to diverge: the learning rate ({rates_now(history)}) is too high, or some pairs are extreme "
+        "(very long, garbled)",
+        f"{clip}; look at the longest pairs, and lower data.max_length (now {history.config.data.max_length}) if they are no sentences",
+        since,
+    )
+
+
+def skips(history: History) -> Finding | None:
+    """Updates are left out, again and again.
+
+    Threshold: more than one in a hundred of the last thousand updates, and three at least; a single overflow is nothing.
+    """
+    window = min(1000, history.step)
+    recent = [line for line in history.skipped if line["step"] > history.step - window]
+    if len(recent) < 3 or len(recent) <= 0.01 * window:
+        return None
+    config = history.config.training
+    lower = "" if config.precision == "fp32" else "training.precision=fp32 first; if they stay, "
+    return Finding(
+        "updates are skipped",
+        f"{len(recent)} of the last {window:,} updates had a loss or gradient that was not finite, and were left out",
+        f"numbers overflow: the learning rate ({rates_now(history)}) is too high"
+        + ("" if config.precision == "fp32" else ", or the precision too low for this model"),
+        f"set {lower}{lower_rates(history, 0.3)}{longer_warm_up(history) if config.warmup_steps < 1000 else ''}",
+        recent[0]["step"],
+    )
+
+
+def overfitting(history: History) -> Finding | None:
+    """The valid loss rises while the training loss still falls.
+
+    Threshold: the last three validations all lie 2 % or more above the best one before them, the training loss (plain, as the
+    valid loss is) has fallen since by 0.02 nats, and the measure that chooses the checkpoint has not improved either: BLEU often goes on
+    improving under a valid loss that rises, and then nothing is lost.
+    """
+    valid, metric = history.valid, history.config.training.metric
+    if len(valid) < 4:
+        return None
+    best = min(range(len(valid)), key=lambda index: valid[index]["loss"])
+    sign = -1 if metric == "loss" else 1
+    chosen = max(range(len(valid)), key=lambda index: sign * valid[index][metric])
+    after = valid[best + 1 :]
+    lowest = valid[best]["loss"]
+    if len(after) < 3 or chosen >= len(valid) - 3 or not all(line["loss"] > 1.02 * lowest for line in after[-3:]):
+        return None
+    before, now = _train_near(history, valid[best]["step"]), _recent(history)
+    if not now < before - 0.02:
+        return None
+    step = valid[best]["step"]
+    gap = valid[-1]["loss"] - now
+    advice = f"set model.dropout={min(0.5, round(history.config.model.dropout + 0.1, 2))} (now {history.config.model.dropout:g})"
+    if history.config.training.patience == 0 or history.config.training.patience > 5:
+        advice += ", training.patience=5"
+    if not history.over:
+        advice += f", or training.max_steps={step + step // 10} (now {history.config.training.max_steps})"
+    return Finding(
+        "overfitting",
+        f"the valid loss was lowest at step {step} ({lowest:.2f}) and is {valid[-1]['loss']:.2f} now, while the training loss fell from "
+        f"{before:.2f} to {now:.2f} (gap {gap:.2f}); {metric} has not improved since step {valid[chosen]['step']}",
+        "the model learns the training pairs by heart: it is too large, or trains too long, for so few pairs",
+        f"{advice}; more pairs help most. The best weights so far are kept in checkpoints/best", step,
+    )
+
+
+def valid_apart(history: History) -> Finding | None:
+    """Valid loss far above training loss from the start, not by overfitting.
+
+    Threshold: both one and a half times and 1.5 nats above the training loss (plain, dropout on), even where it was lowest, with a BLEU
+    under 5 while training has come below 3.5 nats: other text of the same languages costs a few tenths, or a nat.
+    """
+    found = history.lasting(lambda line: _apart(history, line), 1.0)
+    if not found:
+        return None
+    last = found[-1]
+    train = _train_near(history, last["step"])
+    return Finding(
+        "valid pairs are unlike the training pairs",
+        f"the valid loss is {last['loss']:.2f} where the training loss is {train:.2f} (usually they are close), and BLEU is "
+        f"{last['bleu']:.1f}",
+        "the valid files do not belong together line by line, their source and target are swapped, or they are another kind of text",
+        f"{side_by_side(history, 'valid')}, and set its source and target right",
+        found[0]["step"],
+    )
+
+
+def _apart(history: History, line: dict) -> float:
+    """How far beyond both thresholds a valid loss is: over 1 is too far."""
+    train = _train_near(history, line["step"])
+    lowest = min(other["loss"] for other in history.valid)
+    if not (line.get("bleu", 100.0) < 5 and train < 3.5):
+        return 0.0
+    return min(lowest / (1.5 * train), (lowest - train) / 1.5)
+
+
+def ended_in_warm_up(history: History) -> Finding | None:
+    """The run is over and the learning rate never reached its peak."""
+    if not history.over or history.warm_step is not None or history.step < FEW or not history.train:
+        return None
+    config = history.config.training
+    return Finding(
+        "the run ended in its warm-up",
+        f"the learning rate was still rising ({history.train[-1]['learning_rate']:.1e} of {config.learning_rate:g}) at the last update, "
+        f"{history.step:,}",
+        f"training.warmup_steps ({config.warmup_steps}) is not shorter than the run",
+        f"set training.warmup_steps={max(1, history.step // 10)}, or train longer (training.max_steps)", 0,
+    )
+
+
+def _recent(history: History) -> float:
+    """The training loss now, plain."""
+    return middle(line["negative_log_likelihood"] for line in history.train[-SMOOTH:])
+
+
+def _train_near(history: History, step: int) -> float:
+    """The training loss, plain, about that step: what was logged up to it last."""
+    return middle(line["negative_log_likelihood"] for line in [line for line in history.train if line["step"] <= step][-SMOOTH:])
