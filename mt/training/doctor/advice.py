@@ -1,6 +1,7 @@
 """Next steps in words that can be typed: learning rates as settings, and commands that show pairs side by side."""
 
 import shlex
+from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.runs import shown
@@ -47,19 +48,39 @@ def longer_warm_up(history: History) -> str:
 
 def side_by_side(history: History, split: str) -> str:
     """Advice to read pairs of `train` or `valid`, with the command that shows the last ones: a line lost anywhere shows at the end."""
+    return f"read the last pairs of data.{split} side by side{_command(history, split, 'tail -n 10')}"
+
+
+def equal_sides(history: History) -> str:
+    """Advice to take out the training pairs whose two sides are equal, with the command that counts them."""
+    counted = _command(history, "train", "awk -F'\\t' '$1 == $2'", " | wc -l")
+    return f"count the pairs of data.train whose two sides are equal, and take them out{counted}"
+
+
+def _command(history: History, split: str, program: str, rest: str = "") -> str:
+    """" (program FILE rest)" for the first corpus of a split that is tab-separated or plain text; nothing where none is."""
     corpora = getattr(history.config.data, split)
-    commands = [command for corpus in corpora if (command := _last_pairs(corpus))]
-    told = f" ({commands[0]}{', and so for the other corpora' if len(corpora) > 1 else ''})" if commands else ""
-    return f"read the last pairs of data.{split} side by side{told}"
+    commands = [command for corpus in corpora if (command := _on_pairs(corpus, program))]
+    return f" ({commands[0]}{rest}{', and so for the other corpora' if len(corpora) > 1 else ''})" if commands else ""
 
 
-def _last_pairs(corpus: CorpusConfig) -> str:
-    """A shell command that shows the last pairs of a corpus of text files; nothing for other kinds."""
+def _on_pairs(corpus: CorpusConfig, program: str) -> str:
+    """A shell command that gives a program source, tab, target of every pair; nothing where that takes more than a line."""
     if corpus.source is not None and corpus.target is not None:
-        files = [shlex.quote(shown(path)) for path in (corpus.source, corpus.target)]
-        if any(file.endswith(".gz") for file in files):
-            files = [f"<({'zcat' if file.endswith('.gz') else 'cat'} {file})" for file in files]
-        return f"paste {' '.join(files)} | tail -n 10"
-    if corpus.file is not None and corpus.file.suffix in (".tsv", ".csv", ".jsonl"):
-        return f"tail -n 10 {shlex.quote(shown(corpus.file))}"
-    return ""
+        files = (corpus.source, corpus.target)
+        if any(file.suffix == ".gz" for file in files):
+            return f"paste {' '.join(f'<({_reader(file)} {_quoted(file)})' for file in files)} | {program}"
+        return f"paste {' '.join(map(_quoted, files))} | {program}"
+    if corpus.file is not None and corpus.file.name.endswith(".tsv.gz"):
+        return f"zcat {_quoted(corpus.file)} | {program}"
+    return f"{program} {_quoted(corpus.file)}" if corpus.file is not None and corpus.file.suffix == ".tsv" else ""
+
+
+def _reader(file: Path) -> str:
+    """What writes a text file's content."""
+    return "zcat" if file.suffix == ".gz" else "cat"
+
+
+def _quoted(file: Path) -> str:
+    """A path for a shell."""
+    return shlex.quote(shown(file))
