@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,6 +114,24 @@ def test_a_toy_that_is_learnt_exactly_may_have_a_loss_that_doubles() -> None:
     assert names(healthy(loss=exact, valid=exact, norm=lambda step: math.exp(-step / 100) + (0.5 if step > 1500 else 0))) == []
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_log_of_single_batches_is_noisy_and_nothing_else(seed: int) -> None:
+    """training.log_every=1: the lowest of thousands of lines is far below what the run has learnt."""
+    noise = random.Random(seed)
+    history = healthy()
+    lines = [{**history.train[0], "step": step, "learning_rate": 1e-3 * (1 - step / 5000),
+              "negative_log_likelihood": max(0.1, falling(step) + noise.gauss(0, 0.6)), "gradient_norm": math.exp(noise.gauss(0, 1))}
+             for step in range(1, 5000)]  # fmt: skip
+    assert all(names(replace(history, train=lines[:count], valid=[])) == [] for count in range(20, 5000, 83))
+
+
+def test_patience_watches_over_a_small_rise_of_the_valid_loss() -> None:
+    sick = SICK["overfitting"]
+    calm = [{**line, "loss": 2.5 + (line["loss"] - 2.5) / 10} for line in sick.valid]
+    assert names(replace(sick, valid=calm)) == ["overfitting"]
+    assert names(replace(sick, valid=calm, config=configured("training.patience=8"))) == []
+
+
 def test_references_that_repeat_copy_and_are_alike_excuse_translations_that_do() -> None:
     alike = healthy(identical_outputs=0.8, identical_references=0.8, copied_outputs=0.7, copied_references=0.7, repeating_outputs=0.5,
                     repeating_references=0.5)  # fmt: skip
@@ -210,6 +229,11 @@ def test_the_settings_that_are_advised_are_accepted(name: str) -> None:
     [finding] = examine(SICK[name])
     settings = re.findall(r"\b((?:training|model|data|decoding|tokenizer)\.[a-z_]+=[a-z0-9.e+-]*[a-z0-9])", finding.next)
     configured(*settings)
+
+
+def test_the_attention_of_a_recurrent_model_is_a_cross_attention() -> None:
+    records = [{"step": step, "attention": {"attention": {"entropy_share": [0.99]}}} for step in (400, 800, 1200)]
+    assert names(replace(poor(healthy()), projections=records)) == ["cross-attention never sharpened"]
 
 
 def test_a_finding_says_since_when() -> None:

@@ -4,6 +4,7 @@ A line holds for every attention ("encoder.0.self_attention", "decoder.1.cross_a
 """
 
 import math
+from collections.abc import Callable
 
 from mt.training.doctor.advice import ANOTHER_NAME, longer_warm_up, lower_rates, side_by_side
 from mt.training.doctor.history import Finding, History, middle
@@ -83,8 +84,8 @@ def never_sharpened(history: History) -> Finding | None:
     judged = history.judged()
     if not judged or not (history.late() or len(judged) >= 3) or not judged[-1].get("bleu", 100.0) < 2:
         return None
-    names = _attentions_where(history, lambda shares: min(shares) > 0.95, "cross_attention")
-    last = [name for name in _attentions(history.projections[-1]) if "cross_attention" in name] if history.projections else []
+    names = _attentions_where(history, lambda shares: min(shares) > 0.95, _is_cross)
+    last = [name for name in _attentions(history.projections[-1]) if _is_cross(name)] if history.projections else []
     if not names or len(names) < len(last):
         return None
     return Finding(
@@ -97,7 +98,14 @@ def never_sharpened(history: History) -> Finding | None:
     )
 
 
-def _attentions_where(history: History, holds, part: str = "") -> list[str]:
+def _is_cross(name: str) -> bool:
+    """Whether an attention looks from the target to the source: a recurrent model's only one is called "attention"."""
+    return name.endswith("cross_attention") or name == "attention"
+
+
+def _attentions_where(
+    history: History, holds: Callable[[list[float]], bool], chosen: Callable[[str], bool] = lambda _: True
+) -> list[str]:
     """The attentions whose entropy shares fulfil a condition in both of the last two records."""
     lines = history.projections[-2:]
     if len(lines) < 2:
@@ -105,7 +113,7 @@ def _attentions_where(history: History, holds, part: str = "") -> list[str]:
     found = []
     for name in _attentions(lines[-1]):
         shares = [_numbers(_attentions(line).get(name, {}).get("entropy_share")) for line in lines]
-        if part in name and all(shares) and all(holds(heads) for heads in shares):
+        if chosen(name) and all(shares) and all(holds(heads) for heads in shares):
             found.append(name)
     return found
 

@@ -63,7 +63,7 @@ def not_judged(history: History) -> list[str]:
         missing.append("translations, but for their scores (recorded before their lengths, copies and repetitions were)")
     elif not history.judged():
         missing.append("translations (still in the warm-up, or in the first hundreds of updates)")
-    if not history.projections and history.config.model.architecture == "transformer":
+    if not history.projections and history.config.model.architecture != "rnn":
         missing.append("attention entropy and update ratios (no projections.jsonl in the run)")
     return missing
 

@@ -1,5 +1,7 @@
 """What the doctor reads from losses, gradients and skipped updates: is the run learning at all, and does it keep what it has learnt."""
 
+from bisect import bisect_right
+
 from mt.training.doctor.advice import ANOTHER_NAME, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
 from mt.training.doctor.history import Finding, History, middle
 
@@ -21,7 +23,7 @@ def no_fall(history: History) -> Finding | None:
     a third by update 200.
     """
     lines, config = history.train, history.config.training
-    if len(lines) < SMOOTH + 1 or history.step < FEW:
+    if len(lines) < SMOOTH + 1 or lines[-1]["step"] < FEW:
         return None
     first, last = lines[0]["negative_log_likelihood"], _recent(history)
     if not last > 0.95 * first or first < 1.0:  # a run that goes on from good weights has little left to lose
@@ -67,29 +69,29 @@ def word_frequencies(history: History) -> Finding | None:
 def jump(history: History) -> Finding | None:
     """The loss rose and has not come back.
 
-    Threshold, in the run's own measure: a quarter of all that was learnt (first loss minus lowest) is lost in each of the last three
-    lines. Healthy logs go up and down by a twentieth of it.
+    Threshold, in the run's own measure: a quarter of all that was learnt (first loss minus lowest) is lost in four of five of the last
+    lines (all of three in a short log). Healthy logs go up and down by a twentieth of it.
     """
-    values = [(line["step"], line["negative_log_likelihood"]) for line in history.train]
     if any(line["loss"] != line["loss"] for line in history.valid[-1:]):
         return _diverged(history, "the valid loss is not a number", history.valid[-1]["step"])
-    if len(values) < 2 * SMOOTH:
+    blocks = _blocks(history.train)
+    if len(blocks) < 2:
         return None
-    smooth = [middle(value for _, value in values[end - SMOOTH : end]) for end in range(SMOOTH, len(values) + 1)]
-    lowest = min(smooth)
-    if not lowest < values[0][1]:  # it never fell, see no_fall
+    levels = [_level(block) for block in blocks]
+    first, lowest = history.train[0]["negative_log_likelihood"], min(levels)
+    limit = lowest + max(0.25 * (first - lowest), 0.1)  # 0.1: an exact toy's loss of 0.001 may well become 0.01
+    lost = [line for line in blocks[-1] if line["negative_log_likelihood"] > limit]
+    if not lowest < first or len(lost) < 0.8 * len(blocks[-1]):  # a loss that never fell: see no_fall
         return None
-    limit = lowest + max(0.25 * (values[0][1] - lowest), 0.1)  # 0.1: an exact toy's loss of 0.001 may well become 0.01
-    above = len(values)
-    while above > 0 and values[above - 1][1] > limit:
-        above -= 1
-    if len(values) - above < SMOOTH or above <= smooth.index(lowest):
-        return None
-    best_step, since = values[smooth.index(lowest) + SMOOTH - 1][0], values[above][0]
+    back = len(blocks) - 1
+    while back > 0 and levels[back - 1] > limit:
+        back -= 1
+    since = next(line["step"] for line in blocks[back] if line["negative_log_likelihood"] > limit)
+    best_step = blocks[levels.index(lowest)][-1]["step"]
     return _diverged(
         history,
         f"the training loss per token had come down to {lowest:.2f} by step {best_step:,}; since step {since:,} it is above {limit:.2f} "
-        f"(now {smooth[-1]:.2f})", since,
+        f"(now {levels[-1]:.2f})", since,
     )
 
 
@@ -159,9 +161,9 @@ def skips(history: History) -> Finding | None:
 def overfitting(history: History) -> Finding | None:
     """The valid loss rises while the training loss still falls.
 
-    Threshold: the last three validations all lie 2 % or more above the best one before them, the training loss (plain, as the
-    valid loss is) has fallen since by 0.02 nats, and the measure that chooses the checkpoint has not improved either: BLEU often goes on
-    improving under a valid loss that rises, and then nothing is lost.
+    Threshold: the last three validations all lie 2 % or more above the best one before them (10 % where training.patience watches
+    over it already), the training loss (plain, as the valid loss is) has fallen since by 0.02 nats, and the measure that chooses the
+    checkpoint has not improved either: BLEU often goes on improving under a valid loss that rises, and then nothing is lost.
     """
     valid, metric = history.valid, history.config.training.metric
     if len(valid) < 4:
@@ -171,7 +173,8 @@ def overfitting(history: History) -> Finding | None:
     chosen = max(range(len(valid)), key=lambda index: sign * valid[index][metric])
     after = valid[best + 1 :]
     lowest = valid[best]["loss"]
-    if len(after) < 3 or chosen >= len(valid) - 3 or not all(line["loss"] > 1.02 * lowest for line in after[-3:]):
+    limit = (1.1 if history.config.training.patience else 1.02) * lowest
+    if len(after) < 3 or chosen >= len(valid) - 3 or not all(line["loss"] > limit for line in after[-3:]):
         return None
     before, now = _train_near(history, valid[best]["step"]), _recent(history)
     if not now < before - 0.02:
@@ -236,11 +239,24 @@ def ended_in_warm_up(history: History) -> Finding | None:
     )
 
 
+def _blocks(lines: list[dict]) -> list[list[dict]]:
+    """The log cut, from its end, into some thirty blocks of at least three lines: with log_every=1 a line is one noisy batch."""
+    size = max(SMOOTH, len(lines) // 30)
+    return [lines[max(0, end - size) : end] for end in range(len(lines), SMOOTH - 1, -size)][::-1]
+
+
+def _level(lines: list[dict]) -> float:
+    """The median training loss of some lines, plain: comparable with the valid loss."""
+    return middle(line["negative_log_likelihood"] for line in lines)
+
+
 def _recent(history: History) -> float:
-    """The training loss now, plain."""
-    return middle(line["negative_log_likelihood"] for line in history.train[-SMOOTH:])
+    """The training loss now."""
+    return _level(history.train[-max(SMOOTH, len(history.train) // 30) :])
 
 
 def _train_near(history: History, step: int) -> float:
-    """The training loss, plain, about that step: what was logged up to it last."""
-    return middle(line["negative_log_likelihood"] for line in [line for line in history.train if line["step"] <= step][-SMOOTH:])
+    """The training loss about that step: what was logged last up to it."""
+    size = max(SMOOTH, len(history.train) // 30)
+    end = bisect_right(history.train, step, key=lambda line: line["step"])
+    return _level(history.train[max(0, end - size) : end])
