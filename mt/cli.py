@@ -205,6 +205,20 @@ def inspect_attention(
     show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html))
 
 
+@inspect.command("projections")
+def inspect_projections(
+    run: Annotated[str | None, typer.Argument(help="A run or its name, finished or not. Default: the latest.", show_default=False)] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with every figure, layer and head here as well.")] = None,
+) -> None:
+    """See how Q, K and V learned.
+
+    What a training noted of W_Q, W_K, W_V and W_O, of the scores and of what attention looks at, told in words, with curves over the steps.
+    """
+    from mt.inspect_commands import show_projections
+
+    show_projections(run, html)
+
+
 class _Told(SystemExit):
     """The end of a command that has said all there is to say."""
 

@@ -105,3 +105,18 @@ def show_attention(request: AttentionRequest) -> None:
     if request.html is not None:
         write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
         print(f"\nwritten: {request.html}")
+
+
+def show_projections(model: str | None, html: Path | None) -> None:
+    """Print how a run's attention learned; write the page if asked."""
+    from mt.inspection.story import read_story
+    from mt.inspection.story_page import story_page
+    from mt.inspection.story_text import story_text
+    from mt.runs import find_run
+
+    refuse_unwritable(html)
+    story = read_story(find_run(model))
+    print(story_text(story))
+    if html is not None:
+        write_atomically(html, story_page(story))
+        print(f"\nwritten: {html}")
