@@ -15,7 +15,7 @@ _STYLE = """
 }
 .read { padding-left: 1.2rem; max-width: 48rem; } .read li { margin: .35rem 0; }
 .choose { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: .75rem 0; align-items: center; }
-.choose label { color: var(--soft); font-size: .9rem; } select { font: inherit; font-size: .95rem; padding: .15rem .3rem; max-width: 100%;
+.choose label { color: var(--soft); font-size: .9rem; min-width: 0; max-width: 100%; } select { font: inherit; font-size: .95rem; padding: .15rem .3rem; max-width: 100%;
   color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 4px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: 1rem 1.5rem; }
 figure { margin: 0; min-width: 0; } figcaption { font-weight: 600; font-size: .95rem; margin-bottom: .15rem; }
@@ -84,6 +84,7 @@ function chart(place, title, series, { logX = true, low = null, high = null, xNa
     const there = line.points.filter(([, y]) => y !== null && y !== undefined);
     const path = there.map(([x, y], n) => (n ? "L" : "M") + px(x).toFixed(1) + " " + py(y).toFixed(1)).join(" ");
     svg.append(make("path", { d: path, stroke: line.colour ?? colour(at) }));
+    if (line.dots) for (const [x, y] of there) svg.append(make("circle", { cx: px(x), cy: py(y), r: 3, fill: line.colour }));
   });
   const at = make("line", { class: "at", y1: top, y2: H - bottom, visibility: "hidden" });
   svg.append(at);
@@ -133,7 +134,7 @@ function layersDrawn() {
   const range = extent(lines.map((kind) => kind.map((line) => line.points.map(([, y]) => y))));
   kinds.forEach((kind, at) => chart(place, story.kinds[kind], lines[at], range));
   if (story.validations.length) {
-    chart(place, "valid BLEU (greedy)", [{ name: "BLEU", colour: "var(--ink)", points: story.validations }],
+    chart(place, "valid BLEU (greedy)", [{ name: "BLEU", colour: "var(--ink)", dots: true, points: story.validations }],
       { low: 0, over: story.steps });
   }
 }
