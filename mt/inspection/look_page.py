@@ -8,9 +8,6 @@ from mt.inspection.page import page, table
 
 _STYLE = """
 <style>
-.choose { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: .75rem 0; align-items: center; }
-.choose label { color: var(--soft); font-size: .9rem; min-width: 0; max-width: 100%; } select { font: inherit; font-size: .95rem; padding: .15rem .3rem; max-width: 100%;
-  color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 4px; }
 .line { line-height: 2.1; margin: .5rem 0; } .line span { padding: .2rem .3rem; border-radius: 4px; margin-right: .1rem; cursor: default; }
 .line span.ask { outline: 2px solid var(--mark); }
 .grid td { padding: 0; width: 1.6rem; height: 1.6rem; border: 1px solid var(--paper); background: var(--line); }

@@ -14,9 +14,6 @@ _STYLE = """
   :root { --c0: #8fb8e0; --c1: #f0a070; --c2: #8ccb96; --c3: #cf9fe0; --c4: #dcc25a; --c5: #ec8fa8; --c6: #85cdd3; --c7: #bdb8ad; }
 }
 .read { padding-left: 1.2rem; max-width: 48rem; } .read li { margin: .35rem 0; }
-.choose { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: .75rem 0; align-items: center; }
-.choose label { color: var(--soft); font-size: .9rem; min-width: 0; max-width: 100%; } select { font: inherit; font-size: .95rem; padding: .15rem .3rem; max-width: 100%;
-  color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 4px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: 1rem 1.5rem; }
 figure { margin: 0; min-width: 0; } figcaption { font-weight: 600; font-size: .95rem; margin-bottom: .15rem; }
 svg { width: 100%; height: auto; display: block; touch-action: pan-y; }
