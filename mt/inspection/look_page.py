@@ -8,7 +8,8 @@ from mt.inspection.page import page, table
 
 _STYLE = """
 <style>
-.line { display: flex; flex-wrap: wrap; gap: .15rem; margin: .5rem 0; } .line span { white-space: nowrap; padding: .2rem .3rem; border-radius: 4px; margin-right: .1rem; cursor: default; }
+.line { display: flex; flex-wrap: wrap; gap: .15rem; margin: .5rem 0; }
+.line span { white-space: nowrap; padding: .2rem .3rem; border-radius: 4px; margin-right: .1rem; cursor: default; }
 .line span.ask { outline: 2px solid var(--mark); }
 .grid td { padding: 0; width: 1.6rem; height: 1.6rem; border: 1px solid var(--paper); background: var(--line); }
 .grid td i { display: block; width: 100%; height: 100%; background: var(--mark); }
