@@ -164,6 +164,24 @@ def evaluate(
     evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
 
 
+@app.command()
+def explain(
+    sentence: Annotated[str, typer.Argument(help="The sentence to translate.", show_default=False)],
+    model: ModelOption = None,
+    target: Annotated[str | None, typer.Option("--target", help="A reference: how the model scores it, where the beam lost it.")] = None,
+    beam: BeamOption = None,
+    length_penalty: PenaltyOption = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with the beam's tree here as well.")] = None,
+) -> None:
+    """See why a sentence was translated as it was.
+
+    Every step's probability and alternatives, all that the beam held and why it was dropped, greedy search beside it.
+    """
+    from mt.inspect_commands import ExplainRequest, explain_translation
+
+    explain_translation(ExplainRequest(sentence, model, target, beam, length_penalty, html))
+
+
 inspect = typer.Typer(no_args_is_help=True, help="Look inside a model: what every tensor is, and what it costs.")
 app.add_typer(inspect, name="inspect")
 

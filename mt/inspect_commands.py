@@ -105,3 +105,34 @@ def show_attention(request: AttentionRequest) -> None:
     if request.html is not None:
         write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
         print(f"\nwritten: {request.html}")
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What `mt explain` was asked."""
+
+    sentence: str
+    model: str | None
+    target: str | None
+    beam: int | None
+    length_penalty: float | None
+    html: Path | None
+
+
+def explain_translation(request: ExplainRequest) -> None:
+    """Print why the model translated a sentence as it did; write the page if asked."""
+    from mt.inspection.explain import beam_options, explain
+    from mt.inspection.explain_text import explain_text
+    from mt.runs import find_model, load_model
+
+    refuse_unwritable(request.html)
+    loaded = load_model(find_model(request.model))
+    options = beam_options(loaded.config.decoding, request.beam, request.length_penalty)
+    target = None if request.target is None else normalise(request.target)
+    explanation = explain(loaded.model, loaded.tokenizer, normalise(request.sentence), target, options)
+    print(explain_text(explanation))
+    if request.html is not None:
+        from mt.inspection.explain_page import explain_page
+
+        write_atomically(request.html, explain_page(explanation))
+        print(f"\nwritten: {request.html}")

@@ -113,7 +113,11 @@ class BeamTree:
     @property
     def best(self) -> Node:
         """The last token of the best hypothesis."""
-        return next(node for node in self.nodes.values() if node.rank == 1)
+        return self.ended()[0]
+
+    def ended(self) -> list[Node]:
+        """The last tokens of all hypotheses that ended, best first."""
+        return sorted((node for node in self.nodes.values() if node.rank is not None), key=lambda node: node.rank)
 
     def path(self, entry: int) -> list[Node]:
         """The nodes from the first token to this entry."""
