@@ -213,6 +213,7 @@ def inspect_attention(
     layer: Annotated[int | None, typer.Option("--layer", help="Which layer, from 1. Default: the last.")] = None,
     head: Annotated[int | None, typer.Option("--head", help="Which head, from 1. Default: the mean of all.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with all layers and heads here as well.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Draw the chosen attention into this file (needs the extra 'plots').")] = None,
 ) -> None:
     """See what a model looks at while it translates.
 
@@ -220,7 +221,7 @@ def inspect_attention(
     """
     from mt.inspect_commands import AttentionRequest, show_attention
 
-    show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html))
+    show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html, png))
 
 
 class _Told(SystemExit):

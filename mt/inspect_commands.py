@@ -82,10 +82,12 @@ class AttentionRequest:
     layer: int | None
     head: int | None
     html: Path | None
+    png: Path | None
 
 
 def show_attention(request: AttentionRequest) -> None:
-    """Print what the model looks at in one sentence; write the page if asked."""
+    """Print what the model looks at in one sentence; write the page and the figure if asked."""
+    from mt.inspection.figure import attention_png, require_matplotlib
     from mt.inspection.look import KINDS, look_at
     from mt.inspection.look_page import look_page
     from mt.inspection.look_text import look_text
@@ -94,6 +96,9 @@ def show_attention(request: AttentionRequest) -> None:
     if request.kind not in KINDS:
         raise DataError(f"--kind: '{request.kind}' is none of {', '.join(KINDS)}")
     refuse_unwritable(request.html)
+    refuse_unwritable(request.png)
+    if request.png is not None:
+        require_matplotlib()
     loaded = load_model(find_model(request.model))
     target = None if request.target is None else normalise(request.target)
     look = look_at(loaded.model, loaded.tokenizer, normalise(request.sentence), target, loaded.config.decoding)
@@ -105,6 +110,9 @@ def show_attention(request: AttentionRequest) -> None:
     if request.html is not None:
         write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
         print(f"\nwritten: {request.html}")
+    if request.png is not None:
+        write_atomically(request.png, attention_png(look, request.kind, request.layer, request.head))
+        print(f"\nwritten: {request.png}")
 
 
 @dataclass(frozen=True)
