@@ -29,7 +29,7 @@ class Verdict(Enum):
     SEARCH_ERROR = "search error"
     """The model ranks the reference before what the search returned: the search missed it."""
     MODEL_ERROR = "model error"
-    """The model ranks the reference behind what the search returned: a better search would not help."""
+    """The model ranks the reference behind what the search returned: the search is not to blame."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _STYLE = """
 .beam button.off { border-style: dashed; border-color: var(--line); color: var(--soft); background: transparent; }
 .beam button.now, .beam button:focus-visible { outline: 2px solid var(--ink); outline-offset: 1px; }
 .beam i { position: absolute; font-style: normal; font-size: .8rem; color: var(--soft); }
-.beam.plain .off { display: none; }
+.beam.plain .off { display: none; } .beam.plain { height: var(--held) !important; overflow: hidden; }
 #told { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; margin: .75rem 0; min-height: 8.4rem; }
 #told p { margin: .15rem 0; max-width: none; } #told .bar { vertical-align: middle; }
 #told table td { border: 0; padding: 0 .8rem 0 0; }
@@ -171,10 +171,8 @@ def _drawing(explanation: Explanation) -> str:
         f'<path class="{kind}" data-node="{key}" d="M{x0:g} {y0:g}C{(x0 + x1) / 2:g} {y0:g} {(x0 + x1) / 2:g} {y1:g} {x1:g} {y1:g}"/>'
         for kind, key, x0, y0, x1, y1 in order
     )
-    return (
-        f'<div class="beam" style="width:{left}px;height:{height}px"><svg width="{left}" height="{height}">{drawn}</svg>'
-        f"{''.join(boxes)}</div>"
-    )
+    size = f"width:{left}px;height:{height}px;--held:{_TOP + _ROW * held + 4}px"
+    return f'<div class="beam" style="{size}"><svg width="{left}" height="{height}">{drawn}</svg>{"".join(boxes)}</div>'
 
 
 def _width(piece: str) -> int:
@@ -202,12 +200,13 @@ def _box(explanation: Explanation, one: Node | Extension, kind: str, left: float
 
 def _told(explanation: Explanation) -> dict[str, dict[str, object]]:
     """What the page says of each node when it is pointed at."""
-    tree, told = explanation.tree, {}
+    tree, children, told = explanation.tree, explanation.tree.children(), {}
     for number, (column, step) in enumerate(zip(_columns(explanation), tree.steps, strict=True), 1):
         for one in column:
             path = [] if one.parent == ROOT else tree.path(one.parent)
             if isinstance(one, Node):
-                fate = fate_words(explanation, one) or "went on"
+                held = len(children[one.entry]) if one.fate is Fate.WENT_ON else 0
+                fate = fate_words(explanation, one) or f"went on: {held} of its extensions {'was' if held == 1 else 'were'} held"
             else:
                 total, worst = two(one.total, step.worst)
                 fate = f"not taken: {total} {'=' if total == worst else '<'} {worst}, the lowest that the beam held at step {number}"

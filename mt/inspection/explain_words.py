@@ -86,9 +86,9 @@ def reference_words(explanation: Explanation, reference: Reference) -> str:
         return f"{text}: it is what the search found."
     text += f"; the best of the search has score {ours}, log-probability {best.log_prob:.2f}.\n"
     if reference.verdict is Verdict.SEARCH_ERROR:
-        text += "A search error: the model ranks the reference before what the search returned. A wider beam may find it."
+        text += "A search error: the model ranks the reference before what the search returned. The search missed it; a wider one may not."
     else:
-        text += "A model error: the model ranks the reference behind what the search returned. A better search would not help."
+        text += "A model error: the model ranks the reference behind what the search returned. The search is not to blame."
     if explanation.texts[explanation.tree.best.entry] == reference.text:
         text += " The text is the same; the model cut it into other pieces."
     return f"{text}\n{_loss_words(explanation, reference)}"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.config import DecodingConfig
+from mt.config import Config, DecodingConfig
 from mt.config_file import load_config
 from mt.data.corpus import read_corpora
 from mt.data.special_ids import BOS, EOS, PAD
@@ -25,6 +25,7 @@ from mt.model.build import build_model
 from mt.model.interface import TranslationModel
 from mt.runs import load_model
 from mt.text_table import display_width
+from mt.training.prepare import tokenizer_for
 from tests.command_line import run_mt
 from tests.decoding.table_model import TableModel
 
@@ -45,10 +46,8 @@ class TaughtTable(TableModel):
         return torch.eye(self.vocab_size)
 
 
-def tokenizer_of(*settings: str) -> tuple[Tokenizer, object]:
+def tokenizer_of(*settings: str) -> tuple[Tokenizer, Config]:
     config = load_config("copy", list(settings))
-    from mt.training.prepare import tokenizer_for
-
     return tokenizer_for(config, read_corpora(config.data.train, "train", "en", "en")), config
 
 
