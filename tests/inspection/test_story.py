@@ -9,6 +9,7 @@ import pytest
 from mt.errors import RunError
 from mt.inspection.reading import main_change, read
 from mt.inspection.story import Place, Story, Validated, read_story
+from mt.inspection.story_figure import story_png
 from mt.inspection.story_page import story_page
 from mt.inspection.story_text import curve, story_text
 from mt.runs import RunDirectory
@@ -132,3 +133,11 @@ def test_the_command_tells_a_real_run_and_writes_its_page(trained_run: Path, tmp
     assert result.exit_code == 0, result.stdout + result.stderr
     assert "cross-attention" in result.stdout + result.stderr
     assert "copy" in (tmp_path / "story.html").read_text(encoding="utf-8")
+
+
+def test_the_figure_is_a_png_for_every_kind_of_story(story: Story) -> None:
+    pytest.importorskip("matplotlib")
+    additive = tuple({"attention": {key: values for key, values in found[NAME].items() if key not in [*"qkvo", "scaled_score_variance"]}}
+                     for found in story.notes)  # fmt: skip
+    for told in (story, Story("x", STEPS, additive, (), 1.0, None)):
+        assert story_png(told).startswith(b"\x89PNG")
