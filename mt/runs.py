@@ -4,6 +4,7 @@
       config.yaml          the resolved configuration          environment.json   versions, hardware, precision
       tokenizer.model      (or tokenizer.source/.target.model) data.json          what was read, what was left out and why
       metrics.jsonl        one JSON object a line              tensorboard/       the same, for TensorBoard
+      projections.jsonl    how attention's weights changed, a line for each noted step (mt/training/recorder.py)
       checkpoints/step-00001000/{model,optimizer,ema}.safetensors, state.json       best, last -> step-…
       model.safetensors    the final weights                   summary.json       scores; both exist once the run is finished
 
@@ -228,7 +229,17 @@ def find_model(reference: str | None = None) -> Path:
     """
     asked = reference or os.environ.get("MT_MODEL")
     if asked:
-        return _named(asked, "--model" if reference else "MT_MODEL")
+        where = "--model" if reference else "MT_MODEL"
+        candidates = [path for path in (Path(asked).expanduser(), runs_root() / asked) if path.is_dir()]
+        # A folder that happens to be called like a run does not hide the run.
+        candidates.sort(key=lambda path: not any((path / name).is_file() for name in ("config.yaml", "state.json")))
+        if candidates:
+            return candidates[0]
+        names = ", ".join(run.path.name for run in _all_runs()) or "none"
+        raise RunError(
+            f"{where}: there is no run '{asked}' (looked for {shown(Path(asked))} and {shown(runs_root() / asked)}); "
+            f"runs here: {names}"
+        )
     runs = _all_runs()
     for run in runs:
         if run.finished():
@@ -246,32 +257,14 @@ def find_model(reference: str | None = None) -> Path:
 
 
 def find_run(reference: str | None = None) -> RunDirectory:
-    """The run of that name or folder, finished or not; None: the latest. RunError says what was looked for and what there is."""
-    if reference:
-        run = RunDirectory(_named(reference, "RUN"))
-        if not run.exists():
-            raise RunError(f"{shown(run.path)}: this is not a run directory of mt (there is no config.yaml)")
-        return run
-    runs = _all_runs()
+    """The run to look into, finished or not: the reference (a path, a name, a checkpoint), $MT_MODEL, or the one changed last."""
+    if reference or os.environ.get("MT_MODEL"):
+        directory = find_model(reference)
+        return RunDirectory(directory.resolve().parent.parent if (directory / "state.json").is_file() else directory)
+    runs = sorted(_all_runs(), key=lambda run: max(_changed(run.metrics_path), _changed(run.config_path)), reverse=True)
     if not runs:
-        raise RunError(
-            f"there is no run in {shown(runs_root())}; train one first ('mt train --config demo'), or set MT_RUNS to the folder of runs"
-        )
+        raise RunError(f"there is no run in {shown(runs_root())}; train one first ('mt train --config demo'), or name one")
     return runs[0]
-
-
-def _named(asked: str, where: str) -> Path:
-    """The folder of a reference given in the option `where`."""
-    candidates = [path for path in (Path(asked).expanduser(), runs_root() / asked) if path.is_dir()]
-    # A folder that happens to be called like a run does not hide the run.
-    candidates.sort(key=lambda path: not any((path / name).is_file() for name in ("config.yaml", "state.json")))
-    if candidates:
-        return candidates[0]
-    names = ", ".join(run.path.name for run in _all_runs()) or "none"
-    raise RunError(
-        f"{where}: there is no run '{asked}' (looked for {shown(Path(asked))} and {shown(runs_root() / asked)}); "
-        f"runs here: {names}"
-    )
 
 
 def _weights_of(checkpoint: Path) -> Path:

@@ -27,7 +27,7 @@ class Report:
 
     def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int, ends_at: float | None = None):
         self._run, self._log_every, self._step = run, log_every, first_step
-        _forget_after(run.metrics_path, first_step)
+        forget_after(run.metrics_path, first_step)
         self._metrics = open(run.metrics_path, "a", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self._board = _board(run.path / "tensorboard", first_step)
         self._bar = tqdm(
@@ -157,17 +157,20 @@ def _board(directory: Path, first_step: int):
     return SummaryWriter(str(directory), purge_step=first_step + 1 if first_step else None)
 
 
-def _forget_after(path: Path, step: int) -> None:
-    """Drop the figures of updates that a stopped run made after its last checkpoint: they will be made again."""
+def forget_after(path: Path, step: int) -> list[dict]:
+    """Drop the lines of updates that a stopped run made after its last checkpoint: they will be made again. Returns the others."""
     from mt.files import write_atomically
 
     if not path.is_file():
-        return
-    kept = []
+        return []
+    kept, lines = [], []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
+            content = json.loads(line)
+            if content["step"] <= step:
+                kept.append(content)
+                lines.append(line + "\n")
         except (ValueError, KeyError):
             continue  # a line cut short when the process was killed
-    write_atomically(path, "".join(kept))
+    write_atomically(path, "".join(lines))
+    return kept
