@@ -1,5 +1,6 @@
 """What the doctor reads from losses, gradients and skipped updates: is the run learning at all, and does it keep what it has learnt."""
 
+import math
 from bisect import bisect_right
 
 from mt.training.doctor.advice import ANOTHER_NAME, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
@@ -196,33 +197,37 @@ def overfitting(history: History) -> Finding | None:
 
 
 def valid_apart(history: History) -> Finding | None:
-    """Valid loss far above training loss from the start, not by overfitting.
-
-    Threshold: both one and a half times and 1.5 nats above the training loss (plain, dropout on), even where it was lowest, with a BLEU
-    under 5 while training has come below 3.5 nats: other text of the same languages costs a few tenths, or a nat.
-    """
+    """Valid loss far above training loss from the start, not by overfitting: see _apart for the threshold."""
     found = history.lasting(lambda line: _apart(history, line), 1.0)
     if not found:
         return None
     last = found[-1]
-    train = _train_near(history, last["step"])
-    return Finding(
-        "valid pairs are unlike the training pairs",
-        f"the valid loss is {last['loss']:.2f} where the training loss is {train:.2f} (usually they are close), and BLEU is "
-        f"{last['bleu']:.1f}",
-        "the valid files do not belong together line by line, their source and target are swapped, or they are another kind of text",
-        f"{side_by_side(history, 'valid')}, and set its source and target right",
-        found[0]["step"],
-    )
+    train, ratio = _train_near(history, last["step"]), last.get("length_ratio", 1.0)
+    seen = (f"the valid loss is {last['loss']:.2f} where the training loss is {train:.2f} (usually they are close), and BLEU is "
+            f"{last['bleu']:.1f}")
+    cause = "the valid files do not belong together line by line, their source and target are swapped, or they are another kind of text"
+    if not 0.6 < ratio < 1.5:
+        seen += f"; translations have {ratio:.2f} times the references' pieces"
+        how = "shorter than in data.valid (cut off?)" if ratio < 1 else "longer than in data.valid (several sentences joined?)"
+        cause = f"targets in data.train are much {how}; or {cause}"
+    return Finding("valid pairs are unlike the training pairs", seen, cause,
+                   f"{side_by_side(history, 'valid')}, and those of data.train, and set right what differs", found[0]["step"])
 
 
 def _apart(history: History, line: dict) -> float:
-    """How far beyond both thresholds a valid loss is: over 1 is too far."""
-    train = _train_near(history, line["step"])
-    lowest = min(other["loss"] for other in history.valid)
-    if not (line.get("bleu", 100.0) < 5 and train < 3.5):
+    """How far a valid loss lies beyond what other text of the same languages costs (some tenths, or a nat): over 1 is too far.
+
+    Judged where the valid loss was last within 5 % of its lowest, for later overfitting may have driven the two apart: both one and a half times and 1.5 nats
+    above the training loss then (plain, dropout on), or no better than the frequencies of its pieces, which any decoder of the language
+    beats. And only with a BLEU under 5, while the training loss has come below 3.5 nats.
+    """
+    now = _train_near(history, line["step"])
+    if not (line["bleu"] < 5 and now < 3.5 and line["loss"] > now + 1.5):
         return 0.0
-    return min(lowest / (1.5 * train), (lowest - train) / 1.5)
+    lowest = min(other["loss"] for other in history.valid)
+    best = [other for other in history.valid if other["loss"] <= 1.05 * lowest][-1]
+    then = _train_near(history, best["step"])
+    return max(min(best["loss"] / (1.5 * then), (best["loss"] - then) / 1.5), best["loss"] / best.get("frequency_entropy", math.inf))
 
 
 def ended_in_warm_up(history: History) -> Finding | None:
