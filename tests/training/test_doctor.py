@@ -132,6 +132,25 @@ def test_patience_watches_over_a_small_rise_of_the_valid_loss() -> None:
     assert names(replace(sick, valid=calm, config=configured("training.patience=8"))) == []
 
 
+def by_heart(step: int) -> float:
+    return max(0.1, falling(step) - step / 700)
+
+
+def test_a_small_corpus_learnt_by_heart_is_overfitting_and_no_fault_of_the_valid_pairs() -> None:
+    """Both have a valid loss far above the training loss; but here it comes with the epochs."""
+    def valid(step: int) -> float:
+        return 4.2 + abs(step - 400) / 400
+
+    history = poor(healthy(loss=by_heart, valid=valid), bleu=2.0)
+    tenth = [{**line, "epoch": line["step"] // 20} for line in history.train]
+    assert names(replace(history, train=tenth)) == ["overfitting"]
+
+
+def test_shuffled_references_show_before_anything_can_be_known_by_heart() -> None:
+    history = poor(healthy(loss=by_heart, valid=lambda step: 3.3 + step / 2000), bleu=2.0)
+    assert names(history) == ["valid pairs are unlike the training pairs"]
+
+
 def test_references_that_repeat_copy_and_are_alike_excuse_translations_that_do() -> None:
     alike = healthy(identical_outputs=0.8, identical_references=0.8, copied_outputs=0.7, copied_references=0.7, repeating_outputs=0.5,
                     repeating_references=0.5)  # fmt: skip

@@ -12,6 +12,8 @@ FEW = 300
 """Updates before which a loss that has not fallen is no sign."""
 
 
+BY_HEART = 3
+"""Epochs after which a training loss may be low because pairs are known by heart."""
 LOW_RATE = 5e-5
 """A peak learning rate below this learns nothing in a usual number of updates: the settings that are published lie at 1e-4 to 5e-3."""
 
@@ -217,17 +219,19 @@ def valid_apart(history: History) -> Finding | None:
 def _apart(history: History, line: dict) -> float:
     """How far a valid loss lies beyond what other text of the same languages costs (some tenths, or a nat): over 1 is too far.
 
-    Judged where the valid loss was last within 5 % of its lowest, for later overfitting may have driven the two apart: both one and a half times and 1.5 nats
-    above the training loss then (plain, dropout on), or no better than the frequencies of its pieces, which any decoder of the language
-    beats. And only with a BLEU under 5, while the training loss has come below 3.5 nats.
+    Both one and a half times and 1.5 nats above the training loss (plain, dropout on), in an epoch in which nothing can be known by heart
+    yet or where the valid loss was last near its lowest; or never better than the frequencies of its pieces, which any decoder of the
+    language beats. And only with a BLEU under 5, while the training loss has come below 3.5 nats.
     """
     now = _train_near(history, line["step"])
     if not (line["bleu"] < 5 and now < 3.5 and line["loss"] > now + 1.5):
         return 0.0
     lowest = min(other["loss"] for other in history.valid)
-    best = [other for other in history.valid if other["loss"] <= 1.05 * lowest][-1]
-    then = _train_near(history, best["step"])
-    return max(min(best["loss"] / (1.5 * then), (best["loss"] - then) / 1.5), best["loss"] / best.get("frequency_entropy", math.inf))
+    near_lowest = [other for other in history.valid if other["loss"] <= 1.05 * lowest][-1:]
+    early = [other for other in history.valid if _epoch_at(history, other["step"]) < BY_HEART]
+    gaps = [(other["loss"], _train_near(history, other["step"])) for other in early + near_lowest]
+    far = max(min(loss / (1.5 * train), (loss - train) / 1.5) for loss, train in gaps)
+    return max(far, lowest / line.get("frequency_entropy", math.inf))
 
 
 def ended_in_warm_up(history: History) -> Finding | None:
@@ -258,6 +262,12 @@ def _level(lines: list[dict]) -> float:
 def _recent(history: History) -> float:
     """The training loss now."""
     return _level(history.train[-max(SMOOTH, len(history.train) // 30) :])
+
+
+def _epoch_at(history: History, step: int) -> int:
+    """The epoch, from 0, that was logged last up to that step."""
+    end = bisect_right(history.train, step, key=lambda line: line["step"])
+    return history.train[end - 1].get("epoch", 0) if end else 0
 
 
 def _train_near(history: History, step: int) -> float:
