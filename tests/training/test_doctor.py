@@ -291,6 +291,15 @@ def test_a_loss_that_does_not_fall_has_three_causes() -> None:
     assert "warm-up is too long" in stuck("training.warmup_steps=50000").cause
 
 
+def test_updates_that_are_too_small_at_a_usual_rate_come_of_weights_that_have_grown_too_large() -> None:
+    """Adam at 0.3 left the attention's weights where softmax has no gradient: a higher rate would be the wrong advice."""
+    def told(rate: str) -> Finding:
+        return examine(replace(healthy(config=configured(f"training.learning_rate={rate}")), projections=attentions(1e-6)))[0]
+
+    assert "too low" in told("0.00001").cause and "learning_rate=0.0007" in told("0.00001").next
+    assert "grown out of reach" in told("0.3").cause and "learning_rate=0.005" in told("0.3").next
+
+
 def test_with_byte_fallback_unknown_characters_are_bytes() -> None:
     [finding] = examine(healthy(bytes_source=0.8))
     assert finding.name == "the vocabulary does not fit the text" and "80 % of the pieces are single bytes" in finding.seen

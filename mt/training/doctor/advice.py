@@ -11,6 +11,8 @@ ANOTHER_NAME = "under another name (--set name=…)"
 """A run that goes on keeps its settings; this is how other ones are tried."""
 
 
+LOW_RATE = 5e-5
+"""A peak learning rate below this learns nothing in a usual number of updates: the settings that are published lie at 1e-4 to 5e-3."""
 HIGH_RATE = 0.005
 """The highest learning rate (Adam's, or of what Muon leaves to AdamW) of the configurations that come with mt."""
 HIGH_MUON_RATE = 0.02

@@ -6,7 +6,7 @@ A line holds for every attention ("encoder.0.self_attention", "decoder.1.cross_a
 import math
 from collections.abc import Callable
 
-from mt.training.doctor.advice import ANOTHER_NAME, longer_warm_up, lower_rates, side_by_side
+from mt.training.doctor.advice import ANOTHER_NAME, LOW_RATE, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
 from mt.training.doctor.history import Finding, History, middle
 
 MATRICES = ("q", "k", "v", "o")
@@ -25,19 +25,17 @@ def updates(history: History) -> Finding | None:
     if len(lines) < 3:
         return None
     high_rate = all(_rate_at(history, line["step"]) > 0.3 * config.learning_rate for line in lines)
-    factor = 0.0
     if all(ratio < 1e-5 for ratio in ratios) and high_rate:
-        factor, name, how = 10, "updates are too small", "too low"
+        name, low = "updates are too small", config.learning_rate < LOW_RATE
+        cause = "too low" if low else "so high that the weights have grown out of reach, where softmax has no gradient"
     elif all(ratio > 0.1 for ratio in ratios):
-        factor, name, how = 0.1, "updates are too large", "too high"
-    if not factor:
+        name, low, cause = "updates are too large", False, "too high"
+    else:
         return None
-    key = "muon_learning_rate" if config.optimizer == "muon" else "learning_rate"
-    value = getattr(config, key)
     return Finding(
         name, f"an update changes the attention's matrices by {ratios[-1]:.1e} of their norm (usual: 1e-4 to 3e-2)",
-        f"training.{key} ({value:g}) is {how}",
-        f"set training.{key}={value * factor:.2g}, {ANOTHER_NAME}", lines[0]["step"],
+        f"the learning rate ({rates_now(history)}) is {cause}",
+        f"set {higher_rates(history) if low else lower_rates(history, 0.1)}, {ANOTHER_NAME}", lines[0]["step"],
     )
 
 

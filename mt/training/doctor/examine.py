@@ -30,11 +30,12 @@ CHECKS = (
 _NOTHING_LEARNT = ("the decoder ignores the source", "cross-attention never sharpened", "attention has collapsed", "the source is copied",
                    "translations are far too short", "translations are far too long", "translations repeat themselves", "overfitting",
                    "translations contain unknown pieces")
+_RATES = ("updates are too small", "updates are too large", "gradients grow by orders of magnitude")
 EXPLAINS = {
-    "the loss does not fall": (*_NOTHING_LEARNT, "nothing but word frequencies is learnt", "valid pairs are unlike the training pairs",
-                               "the loss jumped and did not come back"),
-    "the loss jumped and did not come back": (*_NOTHING_LEARNT, "nothing but word frequencies is learnt", "overfitting"),
-    "nothing but word frequencies is learnt": _NOTHING_LEARNT,
+    "the loss does not fall": (*_NOTHING_LEARNT, *_RATES, "nothing but word frequencies is learnt",
+                               "valid pairs are unlike the training pairs", "the loss jumped and did not come back"),
+    "the loss jumped and did not come back": (*_NOTHING_LEARNT, *_RATES, "nothing but word frequencies is learnt", "overfitting"),
+    "nothing but word frequencies is learnt": (*_NOTHING_LEARNT, *_RATES),
     "valid pairs are unlike the training pairs": tuple(name for name in _NOTHING_LEARNT if name != "the source is copied"),
     "the decoder ignores the source": tuple(name for name in _NOTHING_LEARNT if name != "the decoder ignores the source"),
     "the source is copied": ("valid pairs are unlike the training pairs", "translations are far too long",

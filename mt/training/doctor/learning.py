@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 
-from mt.training.doctor.advice import ANOTHER_NAME, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
+from mt.training.doctor.advice import ANOTHER_NAME, LOW_RATE, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
 from mt.training.doctor.history import Finding, History, middle
 
 SMOOTH = 3
@@ -14,8 +14,6 @@ FEW = 300
 
 BY_HEART = 3
 """Epochs after which a training loss may be low because pairs are known by heart."""
-LOW_RATE = 5e-5
-"""A peak learning rate below this learns nothing in a usual number of updates: the settings that are published lie at 1e-4 to 5e-3."""
 
 
 def no_fall(history: History) -> Finding | None:
