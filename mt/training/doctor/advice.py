@@ -35,6 +35,13 @@ def lower_rates(history: History, factor: float) -> str:
     return f"training.muon_learning_rate={min(config.muon_learning_rate * factor, HIGH_MUON_RATE):.2g} and {rate}"
 
 
+def unusually_high(history: History) -> bool:
+    """Whether a peak learning rate is above twice the highest of the configurations that come with mt."""
+    config = history.config.training
+    muon = config.optimizer == "muon" and config.muon_learning_rate > 2 * HIGH_MUON_RATE
+    return muon or config.learning_rate > 2 * HIGH_RATE
+
+
 def higher_rates(history: History) -> str:
     """Usual peak learning rates, as settings, for a run whose own are far below them."""
     muon = f"training.muon_learning_rate={HIGH_MUON_RATE:g} and " if history.config.training.optimizer == "muon" else ""

@@ -60,16 +60,16 @@ def collapsed(history: History) -> Finding | None:
     what a good model has too, in some layers.
     """
     poor = history.judged()[-1:] and history.judged()[-1].get("bleu", 100.0) < 5
-    names = _attentions_where(history, lambda shares: max(shares) < 0.02) if poor else []
+    names = _attentions_where(history, _pointed) if poor else []
     if not names:
         return None
     return Finding(
         "attention has collapsed",
-        f"all heads of {', '.join(names)} put all their weight on one position (entropy under 2 % of the highest), and BLEU is "
+        f"all heads of {' and '.join(names)} put all their weight on one position (entropy under 2 % of the highest), and BLEU is "
         f"{history.judged()[-1]['bleu']:.1f}",
         "scores have grown so large that softmax has no gradient: the learning rate is too high or the warm-up too short",
         f"set {lower_rates(history, 0.3)}{longer_warm_up(history)}, {ANOTHER_NAME}",
-        history.projections[-2]["step"],
+        _since(history, names, _pointed),
     )
 
 
@@ -82,7 +82,7 @@ def never_sharpened(history: History) -> Finding | None:
     judged = history.judged()
     if not judged or not (history.late() or len(judged) >= 3) or not judged[-1].get("bleu", 100.0) < 2:
         return None
-    names = _attentions_where(history, lambda shares: min(shares) > 0.95, _is_cross)
+    names = _attentions_where(history, _flat, _is_cross)
     last = [name for name in _attentions(history.projections[-1]) if _is_cross(name)] if history.projections else []
     if not names or len(names) < len(last):
         return None
@@ -92,7 +92,7 @@ def never_sharpened(history: History) -> Finding | None:
         f"{judged[-1]['bleu']:.1f}",
         "the decoder has found nothing in the source that helps: the lines of the two sides do not belong together, or source and target "
         "files are of different corpora",
-        side_by_side(history, "train"), history.projections[-2]["step"],
+        side_by_side(history, "train"), _since(history, names, _flat),
     )
 
 
@@ -105,15 +105,32 @@ def _attentions_where(
     history: History, holds: Callable[[list[float]], bool], chosen: Callable[[str], bool] = lambda _: True
 ) -> list[str]:
     """The attentions whose entropy shares fulfil a condition in both of the last two records."""
-    lines = history.projections[-2:]
-    if len(lines) < 2:
-        return []
-    found = []
-    for name in _attentions(lines[-1]):
-        shares = [_numbers(_attentions(line).get(name, {}).get("entropy_share")) for line in lines]
-        if chosen(name) and all(shares) and all(holds(heads) for heads in shares):
-            found.append(name)
-    return found
+    names = [name for name in _attentions(history.projections[-1]) if chosen(name)] if len(history.projections) > 1 else []
+    return [name for name in names if all(_holds(line, name, holds) for line in history.projections[-2:])]
+
+
+def _since(history: History, names: list[str], holds: Callable[[list[float]], bool]) -> int:
+    """The step of the first record from which on these attentions fulfil the condition."""
+    since = history.projections[-1]["step"]
+    for line in reversed(history.projections):
+        if not all(_holds(line, name, holds) for name in names):
+            break
+        since = line["step"]
+    return since
+
+
+def _holds(line: dict, name: str, holds: Callable[[list[float]], bool]) -> bool:
+    """Whether the entropy shares of one attention's heads fulfil the condition in one record."""
+    shares = _numbers(_attentions(line).get(name, {}).get("entropy_share"))
+    return bool(shares) and holds(shares)
+
+
+def _pointed(shares: list[float]) -> bool:
+    return max(shares) < 0.02
+
+
+def _flat(shares: list[float]) -> bool:
+    return min(shares) > 0.95
 
 
 def _attentions(line: dict) -> dict[str, dict]:

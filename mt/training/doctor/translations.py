@@ -2,7 +2,7 @@
 
 import math
 
-from mt.training.doctor.advice import ANOTHER_NAME, equal_sides, lower_rates, side_by_side
+from mt.training.doctor.advice import ANOTHER_NAME, equal_sides, lower_rates, rates_now, side_by_side, unusually_high
 from mt.training.doctor.history import Finding, History, percent
 
 NO_FIGURE = math.nan
@@ -23,16 +23,18 @@ def ignores_source(history: History) -> Finding | None:
     if not found:
         return None
     last = found[-1]
-    entropy = last.get("frequency_entropy", NO_FIGURE)
-    fluent = last["loss"] < 0.9 * entropy  # it has learnt the target language, only not what to say in it
     seen = (f"{percent(last['identical_outputs'])} of the translations are the same as that of another source "
             f"(references: {percent(last['identical_references'])}), and BLEU is {last['bleu']:.1f}")
-    cause = ("the lines of the two sides do not belong together (one lost on one side, a side sorted or shuffled, files of different "
+    apart = ("the lines of the two sides do not belong together (one lost on one side, a side sorted or shuffled, files of different "
              "corpora), so that the source tells nothing about the target")
-    if not fluent:
-        cause += f"; or training.learning_rate ({history.config.training.learning_rate:g}) is too high for this model"
-    advice = f"{side_by_side(history, 'train')}; if they do belong together, set {lower_rates(history, 0.3)} {ANOTHER_NAME}"
-    return Finding("the decoder ignores the source", seen, cause, advice, found[0]["step"])
+    rate = f"the learning rate ({rates_now(history)}) is too high for this model"
+    read, lower = side_by_side(history, "train"), f"set {lower_rates(history, 0.3)}, {ANOTHER_NAME}"
+    if unusually_high(history):
+        return Finding("the decoder ignores the source", seen, f"{rate}; or {apart}", f"{lower}; if that changes nothing, {read}",
+                       found[0]["step"])
+    if not last["loss"] < 0.9 * last.get("frequency_entropy", NO_FIGURE):  # it has not learnt the language either
+        apart += f"; or {rate}"
+    return Finding("the decoder ignores the source", seen, apart, f"{read}; if they do belong together, {lower}", found[0]["step"])
 
 
 def copies(history: History) -> Finding | None:
