@@ -164,7 +164,8 @@ def overfitting(history: History) -> Finding | None:
 
     Threshold: the last three validations all lie 2 % or more above the best one before them (10 % where training.patience watches
     over it already), the training loss (plain, as the valid loss is) has fallen since by 0.02 nats, and the measure that chooses the
-    checkpoint has not improved either: BLEU often goes on improving under a valid loss that rises, and then nothing is lost.
+    checkpoint has not improved either: BLEU often goes on improving under a valid loss that rises, and then nothing is lost. Whatever BLEU
+    does, pairs are known by heart where the training loss is under a quarter of the valid loss and the valid loss does not fall.
     """
     valid, metric = history.valid, history.config.training.metric
     if len(valid) < 4:
@@ -172,28 +173,38 @@ def overfitting(history: History) -> Finding | None:
     best = min(range(len(valid)), key=lambda index: valid[index]["loss"])
     sign = -1 if metric == "loss" else 1
     chosen = max(range(len(valid)), key=lambda index: sign * valid[index][metric])
-    after = valid[best + 1 :]
-    lowest = valid[best]["loss"]
-    limit = (1.1 if history.config.training.patience else 1.02) * lowest
-    if len(after) < 3 or chosen >= len(valid) - 3 or not all(line["loss"] > limit for line in after[-3:]):
-        return None
+    lowest, last = valid[best]["loss"], valid[-1]["loss"]
     before, now = _train_near(history, valid[best]["step"]), _recent(history)
-    if not now < before - 0.02:
+    if best >= len(valid) - 3 or not now < before - 0.02:
+        return None
+    limit = (1.1 if history.config.training.patience else 1.02) * lowest
+    harmful = chosen < len(valid) - 3 and all(line["loss"] > limit for line in valid[-3:])
+    if not harmful and not (now < 0.25 * last and last - now > 1.5):
         return None
     step = valid[best]["step"]
-    gap = valid[-1]["loss"] - now
-    advice = f"set model.dropout={min(0.5, round(history.config.model.dropout + 0.1, 2))} (now {history.config.model.dropout:g})"
-    if history.config.training.patience == 0 or history.config.training.patience > 5:
-        advice += ", training.patience=5"
-    if not history.over:
-        advice += f", or training.max_steps={step + step // 10} (now {history.config.training.max_steps})"
     return Finding(
         "overfitting",
-        f"the valid loss was lowest at step {step} ({lowest:.2f}) and is {valid[-1]['loss']:.2f} now, while the training loss fell from "
-        f"{before:.2f} to {now:.2f} (gap {gap:.2f}); {metric} has not improved since step {valid[chosen]['step']}",
+        f"the valid loss was lowest at step {step:,} ({lowest:.2f}) and is {last:.2f} now, while the training loss fell from "
+        f"{before:.2f} to {now:.2f}; the best {metric} was at step {valid[chosen]['step']:,}",
         "the model learns the training pairs by heart: it is too large, or trains too long, for so few pairs",
-        f"{advice}; more pairs help most. The best weights so far are kept in checkpoints/best", step,
+        f"{_against_overfitting(history, valid[chosen]['step'])}; more pairs help most. The best weights so far are kept in "
+        "checkpoints/best", step,
     )
+
+
+def _against_overfitting(history: History, best_step: int) -> str:
+    """The settings that counter it, with values."""
+    config = history.config
+    steps = []
+    if config.model.dropout < 0.3:
+        steps.append(f"model.dropout={min(0.3, config.model.dropout + 0.1):.2g} (now {config.model.dropout:g})")
+    if not config.training.patience:
+        steps.append("training.patience=5")
+    elif not config.training.max_hours:
+        steps.append(f"training.max_steps={best_step} (now {config.training.max_steps})")
+    if config.tokenizer.sampling == 0:
+        steps.append("tokenizer.sampling=0.1")
+    return f"set {', '.join(steps)}, {ANOTHER_NAME}" if steps else "make the model smaller (model.d_model, model.encoder_layers)"
 
 
 def valid_apart(history: History) -> Finding | None:
