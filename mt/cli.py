@@ -164,6 +164,24 @@ def evaluate(
     evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
 
 
+@app.command()
+def explain(
+    sentence: Annotated[str, typer.Argument(help="The sentence to translate.", show_default=False)],
+    model: ModelOption = None,
+    target: Annotated[str | None, typer.Option("--target", help="A reference: how the model scores it, where the beam lost it.")] = None,
+    beam: BeamOption = None,
+    length_penalty: PenaltyOption = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with the beam's tree here as well.")] = None,
+) -> None:
+    """See why a sentence was translated as it was.
+
+    Every step's probability and alternatives, all that the beam held and why it was dropped, greedy search beside it.
+    """
+    from mt.inspect_commands import ExplainRequest, explain_translation
+
+    explain_translation(ExplainRequest(sentence, model, target, beam, length_penalty, html))
+
+
 inspect = typer.Typer(no_args_is_help=True, help="Look inside a model: what every tensor is, and what it costs.")
 app.add_typer(inspect, name="inspect")
 
@@ -195,6 +213,7 @@ def inspect_attention(
     layer: Annotated[int | None, typer.Option("--layer", help="Which layer, from 1. Default: the last.")] = None,
     head: Annotated[int | None, typer.Option("--head", help="Which head, from 1. Default: the mean of all.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with all layers and heads here as well.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Draw the chosen attention into this file (needs the extra 'plots').")] = None,
 ) -> None:
     """See what a model looks at while it translates.
 
@@ -202,7 +221,35 @@ def inspect_attention(
     """
     from mt.inspect_commands import AttentionRequest, show_attention
 
-    show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html))
+    show_attention(AttentionRequest(sentence, model, target, kind, layer, head, html, png))
+
+
+@inspect.command("projections")
+def inspect_projections(
+    run: Annotated[str | None, typer.Argument(help="A run or its name, finished or not. Default: the latest.", show_default=False)] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with every figure, layer and head here as well.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Write a figure for a lecture here as well (extra: plots).")] = None,
+) -> None:
+    """See how Q, K and V learned.
+
+    What a training noted of W_Q, W_K, W_V and W_O, of the scores and of what attention looks at, told in words, with curves over the steps.
+    """
+    from mt.inspect_commands import show_projections
+
+    show_projections(run, html, png)
+
+
+@inspect.command("doctor")
+def inspect_doctor(
+    run: Annotated[str | None, typer.Argument(help="A run or its name, finished or not. Default: the latest.", show_default=False)] = None,
+) -> None:
+    """Ask what is wrong with a run.
+
+    Reads the figures that training recorded, and tells for each finding what was seen, the probable cause and the next thing to do.
+    """
+    from mt.inspect_commands import show_findings
+
+    show_findings(run)
 
 
 class _Told(SystemExit):

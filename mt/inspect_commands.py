@@ -8,7 +8,7 @@ from mt.commands import refuse_unwritable
 from mt.config_file import load_config
 from mt.data.corpus import read_corpora
 from mt.data.encodings import normalise
-from mt.errors import DataError
+from mt.errors import DataError, RunError
 from mt.files import write_atomically
 
 
@@ -82,10 +82,12 @@ class AttentionRequest:
     layer: int | None
     head: int | None
     html: Path | None
+    png: Path | None
 
 
 def show_attention(request: AttentionRequest) -> None:
-    """Print what the model looks at in one sentence; write the page if asked."""
+    """Print what the model looks at in one sentence; write the page and the figure if asked."""
+    from mt.inspection.figure import attention_png, require_matplotlib
     from mt.inspection.look import KINDS, look_at
     from mt.inspection.look_page import look_page
     from mt.inspection.look_text import look_text
@@ -94,6 +96,9 @@ def show_attention(request: AttentionRequest) -> None:
     if request.kind not in KINDS:
         raise DataError(f"--kind: '{request.kind}' is none of {', '.join(KINDS)}")
     refuse_unwritable(request.html)
+    refuse_unwritable(request.png)
+    if request.png is not None:
+        require_matplotlib()
     loaded = load_model(find_model(request.model))
     target = None if request.target is None else normalise(request.target)
     look = look_at(loaded.model, loaded.tokenizer, normalise(request.sentence), target, loaded.config.decoding)
@@ -105,3 +110,79 @@ def show_attention(request: AttentionRequest) -> None:
     if request.html is not None:
         write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
         print(f"\nwritten: {request.html}")
+    if request.png is not None:
+        write_atomically(request.png, attention_png(look, request.kind, request.layer, request.head))
+        print(f"\nwritten: {request.png}")
+
+
+def show_projections(model: str | None, html: Path | None, png: Path | None) -> None:
+    """Print how a run's attention learned; write the page and the figure if asked."""
+    from mt.inspection.figure import require_matplotlib
+    from mt.inspection.story import read_story
+    from mt.inspection.story_page import story_page
+    from mt.inspection.story_text import story_text
+    from mt.runs import find_run
+
+    for file in (html, png):
+        refuse_unwritable(file)
+    if png is not None:
+        require_matplotlib()
+    story = read_story(find_run(model))
+    print(story_text(story))
+    if html is not None:
+        write_atomically(html, story_page(story))
+        print(f"\nwritten: {html}")
+    if png is not None:
+        from mt.inspection.story_figure import story_png
+
+        write_atomically(png, story_png(story))
+        print(f"\nwritten: {png}")
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What `mt explain` was asked."""
+
+    sentence: str
+    model: str | None
+    target: str | None
+    beam: int | None
+    length_penalty: float | None
+    html: Path | None
+
+
+def explain_translation(request: ExplainRequest) -> None:
+    """Print why the model translated a sentence as it did; write the page if asked."""
+    from mt.inspection.explain import beam_options, explain
+    from mt.inspection.explain_text import explain_text
+    from mt.runs import find_model, load_model
+
+    refuse_unwritable(request.html)
+    loaded = load_model(find_model(request.model))
+    options = beam_options(loaded.config.decoding, request.beam, request.length_penalty)
+    target = None if request.target is None else normalise(request.target)
+    explanation = explain(loaded.model, loaded.tokenizer, normalise(request.sentence), target, options)
+    print(explain_text(explanation))
+    if request.html is not None:
+        from mt.inspection.explain_page import explain_page
+
+        write_atomically(request.html, explain_page(explanation))
+        print(f"\nwritten: {request.html}")
+
+
+def show_findings(reference: str | None) -> None:
+    """Print what the doctor finds in a run, finished or not."""
+    from mt.runs import find_run, shown
+    from mt.training.doctor.examine import examine, in_full
+    from mt.training.doctor.history import read_history
+
+    run = find_run(reference)
+    if not run.exists():
+        raise RunError(f"{shown(run.path)}: this is not a run directory of mt (there is no config.yaml)")
+    history = read_history(run.path, load_config(run.config_path), run.finished())
+    if not (history.train or history.valid or history.skipped):
+        raise RunError(
+            f"{shown(run.metrics_path)}: no figures yet; the first line comes after training.log_every "
+            f"({history.config.training.log_every}) updates of 'mt train --config {shown(run.config_path)}'"
+        )
+    print(in_full(history, examine(history), run.path.name))

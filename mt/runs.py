@@ -4,6 +4,7 @@
       config.yaml          the resolved configuration          environment.json   versions, hardware, precision
       tokenizer.model      (or tokenizer.source/.target.model) data.json          what was read, what was left out and why
       metrics.jsonl        one JSON object a line              tensorboard/       the same, for TensorBoard
+      projections.jsonl    how attention's weights changed, a line for each noted step (mt/training/recorder.py)
       checkpoints/step-00001000/{model,optimizer,ema}.safetensors, state.json       best, last -> step-…
       model.safetensors    the final weights                   summary.json       scores; both exist once the run is finished
 
@@ -253,6 +254,17 @@ def find_model(reference: str | None = None) -> Path:
         f"there is no trained model in {shown(runs_root())}; train one first ('mt train --config demo'), "
         "or name one with --model RUN or MT_MODEL"
     )
+
+
+def find_run(reference: str | None = None) -> RunDirectory:
+    """The run to look into, finished or not: the reference (a path, a name, a checkpoint), $MT_MODEL, or the one changed last."""
+    if reference or os.environ.get("MT_MODEL"):
+        directory = find_model(reference)
+        return RunDirectory(directory.resolve().parent.parent if (directory / "state.json").is_file() else directory)
+    runs = sorted(_all_runs(), key=lambda run: max(_changed(run.metrics_path), _changed(run.config_path)), reverse=True)
+    if not runs:
+        raise RunError(f"there is no run in {shown(runs_root())}; train one first ('mt train --config demo'), or name one")
+    return runs[0]
 
 
 def _weights_of(checkpoint: Path) -> Path:

@@ -8,7 +8,8 @@ the live ones run out only when W have finished at once.) Log-probabilities are 
 compare finished hypotheses.
 
 A sentence leaves the batch as soon as nothing that lives can still enter its n-best list, so stopping early never
-changes what is returned. Not covered: diverse or constrained search, prefixes, coverage.
+changes what is returned. Not covered: diverse or constrained search, prefixes, coverage. What the search held on its way
+can be followed from outside, by a loop like beam_search's own over the same functions: mt/inspection/beam_tree.py.
 
 Dimensions besides those of mt/model/interface.py: N hypotheses returned (n-best), C candidates of one row, E hypotheses
 compared (N + W), L sentences left in the batch after a step. B counts the sentences that are still in it before the step.
@@ -36,7 +37,7 @@ NO_ENTRY = -1
 
 
 @dataclass
-class _Beams:
+class Beams:
     """What is known of the sentences still in the batch. All fields have B rows and shrink together."""
 
     sentence_B: Tensor
@@ -61,7 +62,7 @@ class _Beams:
 
 
 @dataclass
-class _History:
+class History:
     """Every token ever taken into a beam, once, with the entry of the token before it: prefixes are never copied."""
 
     tokens: list[Tensor] = field(default_factory=list)
@@ -103,21 +104,21 @@ def beam_search(
     """
     assert 1 <= options.nbest <= options.beam_size
     state = model.start(model.encode(source_BS), options.beam_size)
-    beams = _start(source_BS, max_length_B, options.beam_size, options.nbest)
-    history = _History()
+    beams = start_beams(source_BS, max_length_B, options.beam_size, options.nbest)
+    history = History()
     entries: list[list[int]] = [[] for _ in range(len(source_BS))]
     length = 0
     while len(beams.sentence_B):
         length += 1
         log_probs_RV = next_log_probs(model.step(beams.token_BW.flatten(), state))
-        _advance(beams, state, history, log_probs_RV, length, options.length_penalty, entries)
+        advance(beams, state, history, log_probs_RV, length, options.length_penalty, entries)
     return [ranked(hypotheses)[: options.nbest] for hypotheses in history.read(entries, options.length_penalty)]
 
 
-def _advance(
-    beams: _Beams,
+def advance(
+    beams: Beams,
     state: DecoderState,
-    history: _History,
+    history: History,
     log_probs_RV: Tensor,
     length: int,
     alpha: float,
@@ -144,12 +145,12 @@ def _advance(
         state.reorder(rows_BW.flatten())
 
 
-def _start(source_BS: Tensor, max_length_B: Tensor, beam_size: int, num_best: int) -> _Beams:
+def start_beams(source_BS: Tensor, max_length_B: Tensor, beam_size: int, num_best: int) -> Beams:
     """One live hypothesis for each sentence: its W rows are still equal, so all but the first count as not there."""
     num_sentences, device = len(source_BS), source_BS.device
     log_prob_BW = torch.full((num_sentences, beam_size), -torch.inf, device=device)
     log_prob_BW[:, 0] = 0.0
-    return _Beams(
+    return Beams(
         sentence_B=torch.arange(num_sentences, device=device),
         max_length_B=max_length_B.to(device),
         token_BW=source_BS.new_full((num_sentences, beam_size), BOS),
@@ -160,7 +161,7 @@ def _start(source_BS: Tensor, max_length_B: Tensor, beam_size: int, num_best: in
     )
 
 
-def _extend(beams: _Beams, history: _History, log_probs_RV: Tensor) -> tuple[Tensor, Tensor]:
+def _extend(beams: Beams, history: History, log_probs_RV: Tensor) -> tuple[Tensor, Tensor]:
     """Replace the live hypotheses by their W best extensions, those that end included.
 
     Returns parent_BW, the row within the sentence that each one extends, and whether a NaN was met (a tensor without
@@ -180,7 +181,7 @@ def _extend(beams: _Beams, history: _History, log_probs_RV: Tensor) -> tuple[Ten
     return parent_BW, best_RC[:, 0].isnan().any()
 
 
-def _set_finished_aside(beams: _Beams, length: int, alpha: float) -> None:
+def _set_finished_aside(beams: Beams, length: int, alpha: float) -> None:
     """Move hypotheses whose last token is EOS from the live ones to the kept ones, if they are good enough."""
     ended_BW = beams.token_BW == EOS
     score_BW = (beams.log_prob_BW / length_penalty(length, alpha)).masked_fill(~ended_BW, -torch.inf)
@@ -193,7 +194,7 @@ def _set_finished_aside(beams: _Beams, length: int, alpha: float) -> None:
     beams.log_prob_BW = beams.log_prob_BW.masked_fill(ended_BW, -torch.inf)
 
 
-def _done(beams: _Beams, length: int, alpha: float) -> Tensor:
+def _done(beams: Beams, length: int, alpha: float) -> Tensor:
     """Done_B: True for sentences at their limit, or whose n-best list no live hypothesis can enter any more.
 
     A log-probability only falls, so the best score a live hypothesis can reach is the one it would have now at the
@@ -205,7 +206,7 @@ def _done(beams: _Beams, length: int, alpha: float) -> Tensor:
     return (length >= beams.max_length_B) | (reachable_B <= beams.kept_score_BN[:, -1])
 
 
-def _note_results(beams: _Beams, done_B: Tensor, entries: list[list[int]]) -> None:
+def _note_results(beams: Beams, done_B: Tensor, entries: list[list[int]]) -> None:
     """Note the history entries of the done sentences' results: kept ones and, if those are too few, the live ones."""
     num_best = beams.kept_entry_BN.size(1)
     live_entry_BW = beams.entry_BW.masked_fill(beams.log_prob_BW == -torch.inf, NO_ENTRY)

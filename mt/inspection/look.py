@@ -93,14 +93,28 @@ class Look:
 def look_at(model: TranslationModel, tokenizer: Tokenizer, source: str, target: str | None, options: DecodingConfig) -> Look:
     """Translate the sentence, or take the given translation, and note every weight and probability on its way."""
     model.eval()
-    [source_ids] = tokenizer.encode_source([source])
-    if len(source_ids) < 2:
-        raise DataError("there is no text in the sentence to look at")
+    source_ids = source_tokens(tokenizer, source)
     if target is None:
         best = translate_ids(model, [source_ids], options)[0][0]
         target_ids = [*best.tokens, *([EOS] if best.finished else [])]
     else:
         [target_ids] = tokenizer.encode_target([target])
+    return look_at_tokens(model, tokenizer, source, source_ids, target_ids, given=target is not None)
+
+
+def source_tokens(tokenizer: Tokenizer, source: str) -> list[int]:
+    """The token ids of a source sentence, EOS at the end. DataError when there is no text in it."""
+    [source_ids] = tokenizer.encode_source([source])
+    if len(source_ids) < 2:
+        raise DataError("there is no text in the sentence to look at")
+    return source_ids
+
+
+@torch.inference_mode()
+def look_at_tokens(
+    model: TranslationModel, tokenizer: Tokenizer, source: str, source_ids: list[int], target_ids: list[int], given: bool
+) -> Look:
+    """Note every weight and probability on the way of this translation. given: whether it is not the model's own."""
     device = model.output_weight_VD.device
     source_BS, target_BT = torch.tensor([source_ids], device=device), torch.tensor([target_ids], device=device)
     decoder_input_BT = shift_right(target_BT)
@@ -114,7 +128,7 @@ def look_at(model: TranslationModel, tokenizer: Tokenizer, source: str, target: 
         alternatives = tuple(zip(map(target_piece, best_ids.tolist()), best_probs.tolist(), strict=True))
         steps.append(Step(target_piece(token), probs_V[token].item(), alternatives))
     return Look(
-        source, tokenizer.decode_target(target_ids), target is not None,
+        source, tokenizer.decode_target(target_ids), given,
         tuple(map(tokenizer.source.processor.id_to_piece, source_ids)), tuple(map(target_piece, decoder_input_BT[0].tolist())),
         tuple(steps), _maps(found),
     )  # fmt: skip

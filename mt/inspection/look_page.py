@@ -8,10 +8,8 @@ from mt.inspection.page import page, table
 
 _STYLE = """
 <style>
-.choose { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: .75rem 0; align-items: center; }
-.choose label { color: var(--soft); font-size: .9rem; } select { font: inherit; font-size: .95rem; padding: .15rem .3rem; max-width: 100%;
-  color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 4px; }
-.line { line-height: 2.1; margin: .5rem 0; } .line span { padding: .2rem .3rem; border-radius: 4px; margin-right: .1rem; cursor: default; }
+.line { display: flex; flex-wrap: wrap; gap: .15rem; margin: .5rem 0; }
+.line span { white-space: nowrap; padding: .2rem .3rem; border-radius: 4px; margin-right: .1rem; cursor: default; }
 .line span.ask { outline: 2px solid var(--mark); }
 .grid td { padding: 0; width: 1.6rem; height: 1.6rem; border: 1px solid var(--paper); background: var(--line); }
 .grid td i { display: block; width: 100%; height: 100%; background: var(--mark); }

@@ -27,6 +27,10 @@ td code { color: var(--mark); }
 .mask th.up { writing-mode: vertical-rl; padding: .25rem 0; height: auto; width: 1.25rem; }
 .mask td { border: 1px solid var(--paper); background: var(--line); opacity: .45; } .mask td.on { background: var(--mark); opacity: 1; }
 .mask .to { text-align: left; color: var(--soft); padding-left: .5rem; }
+.choose { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: .75rem 0; align-items: center; }
+.choose label { color: var(--soft); font-size: .9rem; min-width: 0; max-width: 100%; }
+select { font: inherit; font-size: .95rem; padding: .15rem .3rem; max-width: 100%; color: var(--ink); background: var(--paper);
+  border: 1px solid var(--line); border-radius: 4px; }
 details { margin: .3rem 0; } summary { cursor: pointer; color: var(--mark); }
 """
 

@@ -133,6 +133,10 @@ class Recurrent(TranslationModel):
 
     def start(self, encoded: Encoded, beam_size: int) -> RecurrentState:
         """The decoder's first states, made from the context vector: the encoder's last state, or, with attention, the mean of all."""
+        with torch.autocast(encoded.memory_BSD.device.type, enabled=False):
+            return self._start(encoded, beam_size)
+
+    def _start(self, encoded: Encoded, beam_size: int) -> RecurrentState:
         mask_BS = encoded.mask_B11S[:, 0, 0]
         lengths_B1 = mask_BS.sum(dim=1, keepdim=True)
         if self.attention is None:

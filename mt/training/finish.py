@@ -9,6 +9,8 @@ from mt.files import write_atomically
 from mt.model.build import count_parameters
 from mt.runs import parameters_of, read_tensors, serialise, shown
 from mt.training.averaging import average_checkpoints
+from mt.training.doctor.examine import examine, summary_line
+from mt.training.doctor.history import read_history
 from mt.training.hardware import peak_memory_mb
 from mt.training.setup import Training
 from mt.training.state import best_steps
@@ -109,5 +111,8 @@ def tell(training: Training, summary: dict) -> None:
         _log.info("test: BLEU %.2f, chrF %.2f, TER %.2f on %d sentences", *(test[name]["score"] for name in ("bleu", "chrf", "ter")),
                   test["sentences"])
         _log.info("      %s", test["bleu"]["signature"])
+    findings = examine(read_history(training.run.path, training.config, over=True))
+    if findings:
+        _log.warning(summary_line(findings, training.run.path.name))
     _log.info("model: %s (%s)  ·  try: mt translate --model %s \"…\"", shown(training.run.weights_path), summary["final_weights"],
               shown(training.run.path))

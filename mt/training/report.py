@@ -8,7 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mt.config import Config
 from mt.runs import RunDirectory
+from mt.training.doctor.examine import examine, said_while_training
+from mt.training.doctor.history import read_history
 from mt.training.forecast import duration
 from mt.training.step import StepResult
 from mt.training.validation import Validation
@@ -24,7 +27,7 @@ class Report:
 
     def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int, ends_at: float | None = None):
         self._run, self._log_every, self._step = run, log_every, first_step
-        _forget_after(run.metrics_path, first_step)
+        forget_after(run.metrics_path, first_step)
         self._metrics = open(run.metrics_path, "a", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self._board = _board(run.path / "tensorboard", first_step)
         self._bar = tqdm(
@@ -88,7 +91,7 @@ class Report:
 
     def validation(self, step: int, result: Validation, best: bool) -> None:
         """One validation, with its samples."""
-        self._write("valid", step, result.figures() | {"best": best})
+        self._write("valid", step, result.figures() | result.outputs | {"best": best})
         for number, sample in enumerate(result.samples):
             self._board.add_text(f"valid/sample {number + 1}", f"{sample.source}\n\n{sample.reference}\n\n{sample.translation}", step)
         self.say(
@@ -97,6 +100,19 @@ class Report:
         )
         for sample in result.samples:
             self.say(f"    source      {sample.source}\n    reference   {sample.reference}\n    translation {sample.translation}")
+
+    def diagnose(self, step: int, config: Config, over: bool) -> None:
+        """What the doctor finds in the figures so far and has not said before. over: no more updates will be made."""
+        history = read_history(self._run.path, config, over)
+        for finding in examine(history):
+            if finding.name not in history.told:
+                said = said_while_training(finding, self._run.path.name)
+                self.say(said)
+                self._board.add_text(f"doctor/{finding.name}", said, step)
+                line = {"kind": "doctor", "step": step, "time": time.time(), "finding": finding.name, "since": finding.since,
+                        "seen": finding.seen, "cause": finding.cause, "next": finding.next}
+                self._metrics.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._metrics.flush()
 
     def _write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         """A line of metrics.jsonl and the same figures for TensorBoard."""
@@ -130,6 +146,9 @@ class Silence(Report):
     def validation(self, step: int, result: Validation, best: bool) -> None:
         """Nothing."""
 
+    def diagnose(self, step: int, config: Config, over: bool) -> None:
+        """Nothing."""
+
 
 def _board(directory: Path, first_step: int):
     """A TensorBoard writer that forgets what was written after first_step."""
@@ -138,17 +157,20 @@ def _board(directory: Path, first_step: int):
     return SummaryWriter(str(directory), purge_step=first_step + 1 if first_step else None)
 
 
-def _forget_after(path: Path, step: int) -> None:
-    """Drop the figures of updates that a stopped run made after its last checkpoint: they will be made again."""
+def forget_after(path: Path, step: int) -> list[dict]:
+    """Drop the lines of updates that a stopped run made after its last checkpoint: they will be made again. Returns the others."""
     from mt.files import write_atomically
 
     if not path.is_file():
-        return
-    kept = []
+        return []
+    kept, lines = [], []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
+            content = json.loads(line)
+            if content["step"] <= step:
+                kept.append(content)
+                lines.append(line + "\n")
         except (ValueError, KeyError):
             continue  # a line cut short when the process was killed
-    write_atomically(path, "".join(kept))
+    write_atomically(path, "".join(lines))
+    return kept

@@ -28,6 +28,7 @@ from mt.training.forecast import Forecast, duration, forecast, pieces_that_fit
 from mt.training.hardware import Hardware, choose_hardware, environment, keep_freed_memory
 from mt.training.optimizer import build_optimizer
 from mt.training.prepare import EpochEncoder, PreparedData, prepare_data
+from mt.training.recorder import RECORD, Recorder, make_probe
 from mt.training.sharding import is_sharded, shard, undivided
 from mt.training.state import TrainingState, load_state
 from mt.training.step import PendingStep, accumulate_gradients
@@ -52,6 +53,7 @@ FREE_TO_CHANGE = (
     "training.threads",
     "training.device",
     "training.compile",
+    "training.record",
     "training.shard",
     "training.precision",
     "training.max_bad_steps",
@@ -79,6 +81,8 @@ class Training:
     ema: dict[str, torch.Tensor] | None = None
     deadline: Deadline | None = None
     forecast: Forecast | None = None
+    recorder: Recorder | None = None
+    """What notes how the projections change; the first process's alone, and none when the weights are divided."""
     unsettled: tuple[int, int, PendingStep] | None = None
     """The last update's number, epoch and figures, while nobody has read them yet."""
 
@@ -197,6 +201,9 @@ def set_up(config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: b
     )
     if config.training.ema_decay:
         training.ema = start_ema(model)
+    if config.training.record and ranks.first and not training.sharded:
+        pairs = valid.pairs if valid else training.encoder.pairs(0, 0)
+        training.recorder = Recorder(run.path / RECORD, model, make_probe(pairs, hardware.device))
     if continued:
         _restore(training)
     if ranks.first:
@@ -243,6 +250,7 @@ def look_ahead(training: Training, begun: float) -> None:
     pairs = training.encoder.pairs(state.epoch, state.block)
     plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights, state.block)
     if not plan:
+        training.recorder = None
         return
     if config.compile:
         _compile_now(training, pairs, plan)
@@ -259,6 +267,9 @@ def look_ahead(training: Training, begun: float) -> None:
         ahead = min(ahead, math.ceil((config.max_epochs - state.epoch) * figures.updates_per_epoch))
     if config.max_hours:
         training.deadline = start_deadline(training, begun)
+    seconds = config.max_hours * 3600 or config.max_steps * figures.seconds_per_update
+    if training.recorder is not None:
+        training.recorder.begin(training.model, state.step, config.max_steps, seconds)
     for line in figures.lines(ahead, training.deadline.training_ends_at - time.monotonic() if training.deadline else None):
         _log.info(line)
 

@@ -70,6 +70,8 @@ def train(config: Config, restart: bool = False) -> dict:
         look_ahead(training, begun)
         with StopRequest() as stop:
             train_to_the_end(training, stop)
+        if training.recorder is not None:
+            training.recorder.end(training.model, training.state.step)
         if training.sharded:
             training.ema = whole_tensors(training.ema) if training.ema is not None else None
             with training.undivided() as training.model:
@@ -105,6 +107,8 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
                 settle(training, report)
             if validating:
                 _validate(training, report)
+                report.diagnose(state.step, training.config, is_over(training))
+                report.pause()
             state.seconds += time.monotonic() - begun
             due = due or is_over(training)
             measured = str(state.step) in state.scores and config.average == "best"  # any of them may be averaged
@@ -208,10 +212,15 @@ def _update(training: Training, batches: Iterator[Share], report: Report) -> Non
     config, state = training.config.training, training.state
     epoch = state.epoch
     taken = [next(batches) for _ in range(config.accumulation)]
+    noting = training.recorder is not None and training.recorder.due(state.step + 1)
+    if noting:
+        training.recorder.before(training.model)
     pending = train_step(training.model, training.optimizer, taken, state.step + 1, _learning_rate(training), config,
                          training.hardware, training.ranks)
     state.step += 1
     state.target_tokens += pending.num_target_tokens
+    if noting:
+        training.recorder.after(training.model, state.step)
     if training.ema is not None:
         found_inf = getattr(training.optimizer, "found_inf", None)
         update_ema(training.ema, training.model, config.ema_decay, state.step, found_inf)

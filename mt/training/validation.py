@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
@@ -17,6 +18,7 @@ from mt.model.interface import TranslationModel
 from mt.training.distributed import ALONE, Ranks
 from mt.training.hardware import Hardware
 from mt.training.loss import cross_entropy, shift_right
+from mt.training.outputs import Translated, frequency_entropy, output_figures
 
 _SAMPLES = 3
 
@@ -43,6 +45,11 @@ class ValidationPairs:
         encoded = EncodedPairs(tokenizer.encode_source(sources), tokenizer.encode_target(targets), torch.ones(0).numpy())
         return cls(sources, targets, encoded, count)
 
+    @cached_property
+    def frequency_entropy(self) -> float | None:
+        """The loss of a model that only knows how frequent each piece of the references is; None where they are too few to tell."""
+        return frequency_entropy(self.pairs.targets)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -62,6 +69,8 @@ class Validation:
     bleu: float
     chrf: float
     samples: list[Sample]
+    outputs: dict[str, float] = field(default_factory=dict)
+    """What the translations show without being read (mt/training/outputs.py), and frequency_entropy: for the doctor."""
 
     @property
     def perplexity(self) -> float:
@@ -73,7 +82,7 @@ class Validation:
         return {"bleu": self.bleu, "chrf": self.chrf, "loss": -self.loss}[metric]
 
     def figures(self) -> dict[str, float]:
-        """For metrics.jsonl and TensorBoard."""
+        """The measures of quality."""
         return {"loss": self.loss, "perplexity": self.perplexity, "bleu": self.bleu, "chrf": self.chrf}
 
 
@@ -96,11 +105,29 @@ def validate(
         greedy = config.decoding.model_copy(update={"method": "greedy", "nbest": 1})
         hypotheses = translate_ids(model, chosen[ranks.number :: ranks.count], greedy)
     tokens: list[list[int]] = [[] for _ in chosen]
-    for number, part in enumerate(ranks.gather([nbest[0].tokens for nbest in hypotheses])):
-        tokens[number :: ranks.count] = part
+    finished = [True] * len(chosen)
+    for number, part in enumerate(ranks.gather([[best.finished, *best.tokens] for [best, *_] in hypotheses])):
+        tokens[number :: ranks.count] = [ids for _, *ids in part]
+        finished[number :: ranks.count] = [bool(ended) for ended, *_ in part]
     texts = [tokenizer.decode_target(ids) for ids in tokens]
     scores = quick_scores(texts, valid.targets[: valid.translated], config.target)
-    return Validation(loss, scores["bleu"], scores["chrf"], _samples(valid, texts))
+    outputs = _look_at_outputs(valid, tokenizer, config, texts, tokens, finished)
+    return Validation(loss, scores["bleu"], scores["chrf"], _samples(valid, texts), outputs)
+
+
+def _look_at_outputs(
+    valid: ValidationPairs, tokenizer: Tokenizer, config: Config, texts: list[str], tokens: list[list[int]], finished: list[bool]
+) -> dict[str, float]:
+    """Validation.outputs of the translated pairs."""
+    count = valid.translated
+    source_ids, reference_ids = ([row[:-1] for row in side[:count]] for side in (valid.pairs.sources, valid.pairs.targets))
+    sources = valid.sources[:count]
+    figures = output_figures(
+        Translated(sources, texts, tokens), Translated(sources, valid.targets[:count], reference_ids), source_ids, finished,
+        tokenizer, config.decoding,
+    )
+    entropy = valid.frequency_entropy
+    return figures if entropy is None else figures | {"frequency_entropy": entropy}
 
 
 def mean_loss(

@@ -144,3 +144,19 @@ def test_the_forget_gates_begin_open_and_all_other_biases_at_zero() -> None:
 def test_settings_that_would_be_ignored_are_refused(settings: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config("rnn", ["data=copy", *settings])
+
+
+@every_kind
+@every_architecture
+def test_a_search_under_autocast_is_the_one_without(architecture: str, cell: str) -> None:
+    """Validations of a bf16 training translate under autocast; the recurrence and what it begins from stay in fp32."""
+    model = tiny(architecture, cell)
+
+    def first_logits() -> Tensor:
+        state = model.start(model.encode(SOURCE_BS), 2)
+        model.step(torch.full((6,), 5), state)
+        return model.step(torch.full((6,), 7), state)
+
+    plain_RV = first_logits()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(first_logits(), plain_RV)

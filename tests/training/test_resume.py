@@ -364,8 +364,8 @@ def test_the_summary_says_what_was_done() -> None:
     assert {"bleu", "chrf", "ter"} < summary["test"].keys() and summary["test"]["sentences"] == 100
     assert all(summary["test"][metric]["signature"].startswith("nrefs:1|") for metric in ("bleu", "chrf", "ter"))
     written = {path.name for path in run.path.iterdir()}
-    assert written == {"config.yaml", "environment.json", "data.json", "tokenizer.model", "metrics.jsonl", "tensorboard",
-                       "checkpoints", "model.safetensors", "summary.json"}  # fmt: skip
+    assert written == {"config.yaml", "environment.json", "data.json", "tokenizer.model", "metrics.jsonl", "projections.jsonl",
+                       "tensorboard", "checkpoints", "model.safetensors", "summary.json"}  # fmt: skip
     assert {"torch", "precision", "threads", "platform"} < run.read_json("environment.json").keys()
 
 
