@@ -71,6 +71,13 @@ def recorded_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
         yield found
 
 
+def kind_and_layer(name: str) -> tuple[str, int]:
+    """encoder, decoder or cross, and the layer from 1, of an attention's name; a recurrent model's one attention is its cross-attention."""
+    steps = name.split(".")
+    kind = "cross" if steps[-1] in ("cross_attention", "attention") else steps[0]
+    return kind, int(steps[1]) + 1 if len(steps) == 3 else 1
+
+
 def joined_weights(found: dict[str, list[Tensor]]) -> dict[str, Tensor]:
     """The weights_BHQM of each attention: of one forward pass as they are, of a recurrent model's positions one below the other."""
     return {name: torch.cat(parts, dim=2) for name, parts in found.items()}

@@ -14,7 +14,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import next_log_probs
 from mt.errors import DataError
-from mt.inspection.attention import joined_weights, recorded_attention
+from mt.inspection.attention import joined_weights, kind_and_layer, recorded_attention
 from mt.model.interface import TranslationModel
 from mt.training.loss import shift_right
 
@@ -135,12 +135,9 @@ def look_at_tokens(
 
 
 def _maps(found: dict[str, list[torch.Tensor]]) -> tuple[AttentionMap, ...]:
-    """The recorded weights by kind and layer; a recurrent model's one attention is its cross-attention."""
+    """The recorded weights by kind and layer."""
     maps = []
     for name, weights_BHQM in joined_weights(found).items():
-        steps = name.split(".")
-        kind = "cross" if steps[-1] in ("cross_attention", "attention") else steps[0]
-        layer = int(steps[1]) + 1 if len(steps) == 3 else 1
         weights = tuple(tuple(map(tuple, head)) for head in weights_BHQM[0].float().tolist())
-        maps.append(AttentionMap(kind, layer, weights))
+        maps.append(AttentionMap(*kind_and_layer(name), weights))
     return tuple(maps)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.errors import RunError
+from mt.inspection.attention import kind_and_layer
 from mt.runs import RunDirectory, shown
 from mt.training.recorder import RECORD
 
@@ -49,10 +50,8 @@ class Place:
 
     @classmethod
     def of(cls, name: str) -> "Place":
-        """From the module's name; a recurrent model's one attention is its cross-attention."""
-        steps = name.split(".")
-        kind = "cross" if steps[-1] in ("cross_attention", "attention") else steps[0]
-        return cls(kind, int(steps[1]) + 1 if len(steps) == 3 else 1, name)
+        """From the module's name."""
+        return cls(*kind_and_layer(name), name)
 
     def __str__(self) -> str:
         return f"{KINDS[self.kind]} in layer {self.layer}"
