@@ -77,7 +77,7 @@ def measure(run: RunDirectory) -> dict:
 def from_shipped(valid: Sequence) -> list:
     """Multi30k's test pairs, which lie beside its validation pairs."""
     [corpus] = valid
-    moved = {side: str(Path(getattr(corpus, side)).with_stem("test_2016_flickr")) for side in ("source", "target")}
+    moved = {side: Path(getattr(corpus, side)).with_stem("test_2016_flickr") for side in ("source", "target")}
     return [corpus.model_copy(update=moved)]
 
 
