@@ -69,7 +69,8 @@ PAIRS = {
 BROKEN = {
     "shuffled targets": ("the decoder ignores the source", ()),
     "the target is the source": ("the source is copied", ()),
-    "a learning rate a hundred times too high": ("the decoder ignores the source", ("training.learning_rate=0.3",)),
+    # With notes of its attention, whose steps depend on the machine's speed, the finding would be that it has collapsed.
+    "a learning rate a hundred times too high": ("the decoder ignores the source", ("training.learning_rate=0.3", "training.record=false")),
     "shuffled references": ("valid pairs are unlike the training pairs", ()),
 }
 
