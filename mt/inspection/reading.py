@@ -157,7 +157,7 @@ def _heads(story: Story) -> Iterator[str]:
         shares, distances = (story.over_steps(place, measure)[-1] for measure in ("entropy_share", "distance"))
         near = [head for head, (share, far) in enumerate(zip(shares, distances, strict=True), 1) if share < 0.5 and far < _NEAR]
         even = [head for head, share in enumerate(shares, 1) if share > 0.9]
-        where = "close to the diagonal" if place.kind == "cross" else "at itself or its neighbours"
+        where = "close to the diagonal" if place.kind == "cross" else "at the asking position or its neighbours"
         if near:
             yield f"{_capital(place)}: {_heads_named(near)} sharply {where}."
         if even:
