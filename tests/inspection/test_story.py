@@ -136,7 +136,7 @@ def test_the_command_tells_a_real_run_and_writes_its_page(trained_run: Path, tmp
 
 
 def test_the_figure_is_a_png_for_every_kind_of_story(story: Story) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="figures are drawn with it: the `plots` extra is not installed")
     additive = tuple({"attention": {key: values for key, values in found[NAME].items() if key not in [*"qkvo", "scaled_score_variance"]}}
                      for found in story.notes)  # fmt: skip
     for told in (story, Story("x", STEPS, additive, (), 1.0, None)):

@@ -108,7 +108,7 @@ def read_history(directory: Path, config: Config, over: bool) -> History:
     for line in _lines(directory / "metrics.jsonl"):
         kinds.get(line.get("kind", ""), []).append(line)
     told = frozenset(line.get("finding", "") for line in kinds["doctor"])
-    projections = _lines(directory / "projections.jsonl")
+    projections = [line for line in _lines(directory / "projections.jsonl") if line.get("attention")]  # rnn has none
     return History(config, kinds["train"], kinds["valid"], kinds["skipped"], projections, told, over)
 
 
