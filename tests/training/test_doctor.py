@@ -253,7 +253,11 @@ def test_the_settings_that_are_advised_are_accepted(name: str) -> None:
     """Whoever follows the advice word for word is not refused."""
     [finding] = examine(SICK[name])
     settings = re.findall(r"\b((?:training|model|data|decoding|tokenizer)\.[a-z_]+=[a-z0-9.e+-]*[a-z0-9])", finding.next)
-    configured(*settings)
+    config = configured(*settings)
+    for key, value in (setting.split("=") for setting in settings):
+        section, field_name = key.split(".")
+        taken = getattr(getattr(config, section), field_name)
+        assert str(taken).lower() == value or float(value) == taken
 
 
 def test_the_attention_of_a_recurrent_model_is_a_cross_attention() -> None:
