@@ -196,6 +196,7 @@ def load_parameters(model: TranslationModel, tensors: Mapping[str, Tensor], orig
     with torch.no_grad():
         for name, tensor in tensors.items():
             own[name].copy_(tensor)
+    model.train(model.training)  # what was prepared from the old weights is forgotten
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Beam search: all sentences of a batch at once, W hypotheses each, in log space.
+"""Beam search: all sentences in flight at once, W hypotheses each, in log space.
 
 The rule, at every step and for every sentence: of all extensions of its live hypotheses by one token, take the W best
 by log probability. Those that end with EOS are finished and set aside, the others live on. (A beam that is refilled
@@ -7,211 +7,172 @@ then a beam of one is no longer greedy search. With this rule it is, a beam as w
 the live ones run out only when W have finished at once.) Log-probabilities are divided by the length penalty only to
 compare finished hypotheses.
 
-A sentence leaves the batch as soon as nothing that lives can still enter its n-best list, so stopping early never
-changes what is returned. Not covered: diverse or constrained search, prefixes, coverage. What the search held on its way
-can be followed from outside, by a loop like beam_search's own over the same functions: mt/inspection/beam_tree.py.
+A sentence is done as soon as nothing that lives can still enter its n-best list, so stopping early never changes what is
+returned. Not covered: diverse or constrained search, prefixes, coverage. What the search held on its way can be noted by a
+subclass: mt/inspection/beam_tree.py.
 
-Dimensions besides those of mt/model/interface.py: N hypotheses returned (n-best), C candidates of one row, E hypotheses
-compared (N + W), L sentences left in the batch after a step. B counts the sentences that are still in it before the step.
+Dimensions besides those of mt/model/interface.py: C candidates of one row, N live rows.
 """
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import (
-    Hypothesis,
-    length_penalty,
-    make_hypothesis,
-    next_log_probs,
-    ranked,
-    refuse_nan,
-)
-from mt.model.interface import DecoderState, TranslationModel
-
-NO_ENTRY = -1
-"""The entry before a hypothesis's first token, and the place of a hypothesis that does not exist."""
+from mt.decoding.hypothesis import Hypothesis, best_tokens, length_penalty, make_hypothesis, rank, refuse_nan
+from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
 
 
-@dataclass
-class Beams:
-    """What is known of the sentences still in the batch. All fields have B rows and shrink together."""
+class Beam:
+    """One sentence's search: every token that was ever taken into its beam, once, and the best hypotheses that have ended."""
 
-    sentence_B: Tensor
-    """Which sentence of the whole batch each row is."""
-    max_length_B: Tensor
-    """The most tokens, EOS included, a hypothesis may have."""
-    token_BW: Tensor
-    """The last token of each live hypothesis."""
-    entry_BW: Tensor
-    """Where that token stands in the history."""
-    log_prob_BW: Tensor
-    """The log-probability of each live hypothesis; -inf where there is none."""
-    kept_score_BN: Tensor
-    """The scores of the best finished hypotheses, best first; -inf where there is none yet."""
-    kept_entry_BN: Tensor
-    """Where their EOS stands in the history."""
+    def __init__(self, limit: int, options: DecodingConfig, prunes: bool = True):
+        """prunes: do not extend what can no longer win. It changes nothing but the time, and what there is to tell of the search."""
+        assert 1 <= options.nbest <= options.beam_size
+        self.limit = limit
+        self.prunes = prunes
+        self.alpha = options.length_penalty
+        self.num_best = options.nbest
+        self.tokens: list[list[int]] = []
+        """For each step the W tokens taken, …"""
+        self.log_probs: list[list[float]] = []
+        """… their log-probabilities after their prefixes, …"""
+        self.parents: list[list[int]] = []
+        """… and the place in the beam, a step before, of the hypothesis each one extends."""
+        self.kept: list[tuple[float, int, int]] = []
+        """Score, step and place of the best finished hypotheses, best first; of equal ones that which finished first."""
+        self.live: list[tuple[float, int]] = [(0.0, 0)]
+        """Log-probability and place of the hypotheses that live, best first; at the beginning the empty one."""
+        self.done = False
 
-    def select(self, staying_L: Tensor) -> None:
-        """Keep only these rows."""
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name)[staying_L])
+    def extend(self, tokens: list[int], totals: list[float], log_probs: list[float], parents: list[int]) -> None:
+        """Note one step: the W best extensions, best first, with their log-probabilities (totals); -inf where there is none."""
+        self.tokens.append(tokens)
+        self.log_probs.append(log_probs)
+        self.parents.append(parents)
+        length = len(self.tokens)
+        refuse_nan(not totals[0] > -torch.inf, length)
+        self.live = []
+        for place, (token, total) in enumerate(zip(tokens, totals, strict=True)):
+            if total == -torch.inf:
+                break
+            if token == EOS:
+                self.kept.append((total / length_penalty(length, self.alpha), length - 1, place))
+            else:
+                self.live.append((total, place))
+        self.kept.sort(key=lambda kept: -kept[0])
+        del self.kept[self.num_best :]
+        hopes = self.live if len(self.kept) < self.num_best else self._hopes(length)
+        self.done = not hopes or length >= self.limit
+        if self.prunes:
+            self.live = hopes
 
+    def _hopes(self, length: int) -> list[tuple[float, int]]:
+        """Those of the live hypotheses that can still enter the full n-best list.
 
-@dataclass
-class History:
-    """Every token ever taken into a beam, once, with the entry of the token before it: prefixes are never copied."""
+        A log-probability only falls, so the best score a live hypothesis can reach is the one it would have now at the
+        length with the largest penalty: the limit for alpha >= 0, the next length for alpha < 0. The others need not be extended:
+        whatever they would push out of the beam is less probable still, and as hopeless.
+        """
+        largest = self.limit if self.alpha >= 0 else length + 1
+        return [(total, place) for total, place in self.live if total / length_penalty(largest, self.alpha) > self.kept[-1][0]]
 
-    tokens: list[Tensor] = field(default_factory=list)
-    log_probs: list[Tensor] = field(default_factory=list)
-    previous: list[Tensor] = field(default_factory=list)
-    count: int = 0
+    def best(self) -> list[tuple[Hypothesis, int, int]]:
+        """The n-best list, each with the step and the place of its last token.
 
-    def add(self, token_BW: Tensor, log_prob_BW: Tensor, previous_BW: Tensor) -> Tensor:
-        """Write one step; returns entry_BW, the numbers of its entries."""
-        self.tokens.append(token_BW.flatten())
-        self.log_probs.append(log_prob_BW.flatten())
-        self.previous.append(previous_BW.flatten())
-        first, self.count = self.count, self.count + token_BW.numel()
-        return torch.arange(first, self.count, device=token_BW.device).view_as(token_BW)
+        Hypotheses that have not ended stand in it only where finished ones are lacking.
+        """
+        ends = [(step, place) for _, step, place in self.kept]
+        if len(ends) < self.num_best:
+            ends += [(len(self.tokens) - 1, place) for _, place in self.live]
+        return sorted([(self._read(*end), *end) for end in ends], key=lambda found: rank(found[0]))[: self.num_best]
 
-    def read(self, entries: list[list[int]], alpha: float) -> list[list[Hypothesis]]:
-        """The hypotheses that end in the given entries."""
-        columns = (self.tokens, self.log_probs, self.previous)
-        tokens, log_probs, previous = (torch.cat(column).tolist() for column in columns)
-
-        def hypothesis(entry: int) -> Hypothesis:
-            path = []
-            while entry != NO_ENTRY:
-                path.append(entry)
-                entry = previous[entry]
-            path.reverse()
-            return make_hypothesis([tokens[entry] for entry in path], [log_probs[entry] for entry in path], alpha)
-
-        return [[hypothesis(entry) for entry in of_sentence] for of_sentence in entries]
-
-
-def beam_search(
-    model: TranslationModel, source_BS: Tensor, options: DecodingConfig, max_length_B: Tensor
-) -> list[list[Hypothesis]]:
-    """The options.nbest best hypotheses of each source sentence, best first (fewer if so many do not exist).
-
-    max_length_B: the most tokens, EOS included, of each sentence's hypotheses. Those that have not ended by then are
-    returned only where finished ones are lacking. Raises DecodingError when the model's logits are not finite.
-    """
-    assert 1 <= options.nbest <= options.beam_size
-    state = model.start(model.encode(source_BS), options.beam_size)
-    beams = start_beams(source_BS, max_length_B, options.beam_size, options.nbest)
-    history = History()
-    entries: list[list[int]] = [[] for _ in range(len(source_BS))]
-    length = 0
-    while len(beams.sentence_B):
-        length += 1
-        log_probs_RV = next_log_probs(model.step(beams.token_BW.flatten(), state))
-        advance(beams, state, history, log_probs_RV, length, options.length_penalty, entries)
-    return [ranked(hypotheses)[: options.nbest] for hypotheses in history.read(entries, options.length_penalty)]
+    def _read(self, step: int, place: int) -> Hypothesis:
+        """The hypothesis whose last token stands there."""
+        tokens, log_probs = [], []
+        for at in range(step, -1, -1):
+            tokens.append(self.tokens[at][place])
+            log_probs.append(self.log_probs[at][place])
+            place = self.parents[at][place]
+        return make_hypothesis(tokens[::-1], log_probs[::-1], self.alpha)
 
 
-def advance(
-    beams: Beams,
-    state: DecoderState,
-    history: History,
-    log_probs_RV: Tensor,
-    length: int,
-    alpha: float,
-    entries: list[list[int]],
-) -> None:
-    """One step of every sentence in the batch; those that are done write their results into `entries` and leave."""
-    parent_BW, has_nan = _extend(beams, history, log_probs_RV)
-    _set_finished_aside(beams, length, alpha)
-    done_B = _done(beams, length, alpha)
-    num_sentences, beam_size = parent_BW.shape
-    place_W = torch.arange(beam_size, device=parent_BW.device)
-    moved = (parent_BW != place_W).any()
-    # The only transfer from the device in a step where no sentence leaves.
-    *done, has_nan, moved = torch.cat([done_B, torch.stack([has_nan, moved])]).tolist()
-    refuse_nan(has_nan, length)
-    rows_BW = parent_BW + torch.arange(num_sentences, device=parent_BW.device)[:, None] * beam_size
-    if any(done):
-        _note_results(beams, done_B, entries)
-        staying_L = (~done_B).nonzero()[:, 0]
-        beams.select(staying_L)
-        if not all(done):
-            state.reorder(rows_BW[staying_L].flatten(), sentences_B=staying_L)
-    elif moved:
-        state.reorder(rows_BW.flatten())
+class BeamSearch(Method):
+    """Beam search for the sentences in flight, all at once."""
 
+    prunes = True
 
-def start_beams(source_BS: Tensor, max_length_B: Tensor, beam_size: int, num_best: int) -> Beams:
-    """One live hypothesis for each sentence: its W rows are still equal, so all but the first count as not there."""
-    num_sentences, device = len(source_BS), source_BS.device
-    log_prob_BW = torch.full((num_sentences, beam_size), -torch.inf, device=device)
-    log_prob_BW[:, 0] = 0.0
-    return Beams(
-        sentence_B=torch.arange(num_sentences, device=device),
-        max_length_B=max_length_B.to(device),
-        token_BW=source_BS.new_full((num_sentences, beam_size), BOS),
-        entry_BW=source_BS.new_full((num_sentences, beam_size), NO_ENTRY),
-        log_prob_BW=log_prob_BW,
-        kept_score_BN=torch.full((num_sentences, num_best), -torch.inf, device=device),
-        kept_entry_BN=source_BS.new_full((num_sentences, num_best), NO_ENTRY),
-    )
+    def __init__(self, options: DecodingConfig, device: torch.device):
+        self.options = options
+        self.width = options.beam_size
+        self.device = device
+        self.beams: list[Beam] = []
+        self.token_BW: Tensor | None = None
+        self.log_prob_BW: Tensor | None = None
+        """The log-probability of each live hypothesis; -inf where there is none."""
+        self._place_W = list(range(self.width))
 
+    @property
+    def token_R(self) -> Tensor:  # noqa: N802 - the name carries the shape
+        """The last token of every hypothesis."""
+        return self.token_BW.flatten()
 
-def _extend(beams: Beams, history: History, log_probs_RV: Tensor) -> tuple[Tensor, Tensor]:
-    """Replace the live hypotheses by their W best extensions, those that end included.
+    def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
+        """One live hypothesis, the empty one, for each sentence: its W rows are still equal, so all but the first count as not there."""
+        put_items(self.beams, places, [Beam(sentence.limit, self.options, self.prunes) for sentence in sentences])
+        log_prob_LW = torch.full((len(places), self.width), -torch.inf, device=self.device)
+        log_prob_LW[:, 0] = 0.0
+        self.token_BW = put_rows(self.token_BW, places, torch.full((len(places), self.width), BOS, device=self.device))
+        self.log_prob_BW = put_rows(self.log_prob_BW, places, log_prob_LW)
 
-    Returns parent_BW, the row within the sentence that each one extends, and whether a NaN was met (a tensor without
-    dimensions). One row gives at most W of the W best, so W of each row first and W of those W·W then: the vocabulary
-    is read once.
-    """
-    num_sentences, beam_size = beams.log_prob_BW.shape
-    num_candidates = min(beam_size, log_probs_RV.size(-1))
-    best_RC, token_RC = log_probs_RV.topk(num_candidates, dim=-1)
-    total_BWC = beams.log_prob_BW[:, :, None] + best_RC.view(num_sentences, beam_size, num_candidates)
-    log_prob_BW, candidate_BW = total_BWC.flatten(1).topk(beam_size, dim=-1)
-    parent_BW = candidate_BW // num_candidates
-    beams.token_BW = token_RC.view(num_sentences, -1).gather(1, candidate_BW)
-    token_log_prob_BW = best_RC.view(num_sentences, -1).gather(1, candidate_BW)
-    beams.entry_BW = history.add(beams.token_BW, token_log_prob_BW, beams.entry_BW.gather(1, parent_BW))
-    beams.log_prob_BW = log_prob_BW
-    return parent_BW, best_RC[:, 0].isnan().any()
+    def keep(self, places: Sequence[int]) -> None:
+        """Drop the other sentences."""
+        self.beams = keep_items(self.beams, places)
+        places_B = torch.tensor(places, device=self.device)
+        self.token_BW, self.log_prob_BW = self.token_BW[places_B], self.log_prob_BW[places_B]
 
+    def live_rows(self) -> list[int] | None:
+        """Rows of hypotheses that have not ended and can still win."""
+        return self._live_rows()
 
-def _set_finished_aside(beams: Beams, length: int, alpha: float) -> None:
-    """Move hypotheses whose last token is EOS from the live ones to the kept ones, if they are good enough."""
-    ended_BW = beams.token_BW == EOS
-    score_BW = (beams.log_prob_BW / length_penalty(length, alpha)).masked_fill(~ended_BW, -torch.inf)
-    entry_BW = beams.entry_BW.masked_fill(score_BW == -torch.inf, NO_ENTRY)
-    num_best = beams.kept_score_BN.size(1)
-    # Stable, so that of equals the one that finished first stays: stopping early keeps that one too.
-    score_BE, order_BE = torch.cat([beams.kept_score_BN, score_BW], 1).sort(dim=1, descending=True, stable=True)
-    beams.kept_score_BN = score_BE[:, :num_best]
-    beams.kept_entry_BN = torch.cat([beams.kept_entry_BN, entry_BW], 1).gather(1, order_BE[:, :num_best])
-    beams.log_prob_BW = beams.log_prob_BW.masked_fill(ended_BW, -torch.inf)
+    def _live_rows(self) -> list[int]:
+        """The same, also where all logits are given."""
+        return [first + place for first, beam in zip(count(0, self.width), self.beams, strict=False) for _, place in beam.live]
 
+    def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> Tensor | None:
+        """Replace the live hypotheses of every sentence by their W best extensions; those that end do not live on.
 
-def _done(beams: Beams, length: int, alpha: float) -> Tensor:
-    """Done_B: True for sentences at their limit, or whose n-best list no live hypothesis can enter any more.
+        One row gives at most W of the W best, so W of each row first and W of those W·W then: the vocabulary is read once.
+        """
+        num_sentences = len(self.beams)
+        rows_N = torch.tensor(self._live_rows(), device=self.device)
+        best_NC, token_NC = best_tokens(logits_GV[rows_N] if wanted is None else logits_GV[: len(rows_N)], self.width)
+        num_candidates = token_NC.shape[1]
+        best_RC = best_NC.new_full((num_sentences * self.width, num_candidates), -torch.inf).index_copy_(0, rows_N, best_NC)
+        token_RC = token_NC.new_zeros(best_RC.shape).index_copy_(0, rows_N, token_NC)
+        total_BWC = self.log_prob_BW[:, :, None] + best_RC.view(num_sentences, self.width, num_candidates)
+        total_BW, candidate_BW = total_BWC.flatten(1).topk(self.width, dim=-1)
+        parent_BW = candidate_BW // num_candidates
+        self.token_BW = token_RC.view(num_sentences, -1).gather(1, candidate_BW)
+        token_log_prob_BW = best_RC.view(num_sentences, -1).gather(1, candidate_BW)
+        self.log_prob_BW = total_BW.masked_fill(self.token_BW == EOS, -torch.inf)
+        moved = False
+        steps = to_host(self.token_BW, total_BW, token_log_prob_BW, parent_BW)
+        for beam, tokens, totals, log_probs, parents in zip(self.beams, *steps, strict=True):
+            beam.extend(tokens, totals, log_probs, parents)
+            moved = moved or parents != self._place_W
+        if not moved:
+            return None
+        first_B1 = torch.arange(0, num_sentences * self.width, self.width, device=self.device)[:, None]
+        return (parent_BW + first_B1).flatten()
 
-    A log-probability only falls, so the best score a live hypothesis can reach is the one it would have now at the
-    length with the largest penalty: the limit for alpha >= 0, the next length for alpha < 0. Without live ones that is
-    -inf: done as well.
-    """
-    largest_length_B = beams.max_length_B if alpha >= 0 else torch.full_like(beams.max_length_B, length + 1)
-    reachable_B = beams.log_prob_BW.amax(1) / length_penalty(largest_length_B.float(), alpha)
-    return (length >= beams.max_length_B) | (reachable_B <= beams.kept_score_BN[:, -1])
+    def done(self) -> list[int]:
+        """The sentences whose n-best list is settled."""
+        return [place for place, beam in enumerate(self.beams) if beam.done]
 
-
-def _note_results(beams: Beams, done_B: Tensor, entries: list[list[int]]) -> None:
-    """Note the history entries of the done sentences' results: kept ones and, if those are too few, the live ones."""
-    num_best = beams.kept_entry_BN.size(1)
-    live_entry_BW = beams.entry_BW.masked_fill(beams.log_prob_BW == -torch.inf, NO_ENTRY)
-    numbers_BE = torch.cat([beams.kept_entry_BN, live_entry_BW], 1)
-    for sentence, found in zip(beams.sentence_B[done_B].tolist(), numbers_BE[done_B].tolist(), strict=True):
-        kept = [entry for entry in found[:num_best] if entry != NO_ENTRY]
-        live = [entry for entry in found[num_best:] if entry != NO_ENTRY]
-        entries[sentence] = kept if len(kept) == num_best else kept + live
+    def hypotheses(self, place: int) -> list[Hypothesis]:
+        """The options.nbest best (fewer if so many do not exist)."""
+        return [hypothesis for hypothesis, _, _ in self.beams[place].best()]

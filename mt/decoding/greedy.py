@@ -1,42 +1,70 @@
 """Greedy search: the most probable token at every step. Beam search with a beam of one must equal it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, refuse_nan
-from mt.model.interface import TranslationModel
+from mt.decoding.hypothesis import Hypothesis, best_tokens, make_hypothesis, refuse_nan
+from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
 
 
-def greedy_search(
-    model: TranslationModel, source_BS: Tensor, options: DecodingConfig, max_length_B: Tensor
-) -> list[list[Hypothesis]]:
-    """One hypothesis for each source sentence, in a list of its own.
+@dataclass
+class Prefix:
+    """What has been translated of one sentence."""
 
-    max_length_B: the most tokens, EOS included, of each sentence's hypothesis. Of `options` only length_penalty is
-    read, for the score. Sentences that have ended leave the batch. Raises DecodingError when the model's logits are
-    not finite.
-    """
-    limits = max_length_B.tolist()
-    tokens: list[list[int]] = [[] for _ in limits]
-    token_log_probs: list[list[float]] = [[] for _ in limits]
-    active = list(range(len(limits)))  # the sentence that each row belongs to
-    state = model.start(model.encode(source_BS), beam_size=1)
-    token_R = source_BS.new_full((len(active),), BOS)
-    length = 0
-    while active:
-        length += 1
-        log_prob_R, token_R = next_log_probs(model.step(token_R, state)).max(dim=-1)
-        chosen, log_probs = token_R.tolist(), log_prob_R.tolist()
-        refuse_nan(any(log_prob != log_prob for log_prob in log_probs), length)
-        for sentence, token, log_prob in zip(active, chosen, log_probs, strict=True):
-            tokens[sentence].append(token)
-            token_log_probs[sentence].append(log_prob)
-        staying = [row for row, sentence in enumerate(active) if chosen[row] != EOS and length < limits[sentence]]
-        if len(staying) < len(active) and staying:
-            rows_R = torch.tensor(staying, device=token_R.device)
-            state.reorder(rows_R, sentences_B=rows_R)
-            token_R = token_R[rows_R]
-        active = [active[row] for row in staying]
-    return [[make_hypothesis(*found, options.length_penalty)] for found in zip(tokens, token_log_probs, strict=True)]
+    limit: int
+    tokens: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        """Ended, or cut off."""
+        return self.tokens[-1] == EOS or len(self.tokens) == self.limit
+
+
+class GreedySearch(Method):
+    """One row a sentence. Of `options` only length_penalty is read, for the score."""
+
+    width = 1
+
+    def __init__(self, options: DecodingConfig, device: torch.device):
+        self.options = options
+        self.device = device
+        self.prefixes: list[Prefix] = []
+        self.token_B1: Tensor | None = None
+
+    @property
+    def token_R(self) -> Tensor:  # noqa: N802 - the name carries the shape
+        """The last token of every sentence."""
+        return self.token_B1.flatten()
+
+    def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
+        """Begin with BOS."""
+        put_items(self.prefixes, places, [Prefix(sentence.limit) for sentence in sentences])
+        self.token_B1 = put_rows(self.token_B1, places, torch.full((len(places), 1), BOS, device=self.device))
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Drop the other sentences."""
+        self.prefixes = keep_items(self.prefixes, places)
+        self.token_B1 = self.token_B1[torch.tensor(places, device=self.device)]
+
+    def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> None:
+        """Take the best token of every row."""
+        log_prob_R1, self.token_B1 = best_tokens(logits_GV, 1)
+        for prefix, [token], [log_prob] in zip(self.prefixes, *to_host(self.token_B1, log_prob_R1), strict=True):
+            prefix.tokens.append(token)
+            prefix.log_probs.append(log_prob)
+            refuse_nan(not log_prob > -torch.inf, len(prefix.tokens))
+
+    def done(self) -> list[int]:
+        """The sentences that have ended or reached their limit."""
+        return [place for place, prefix in enumerate(self.prefixes) if prefix.done]
+
+    def hypotheses(self, place: int) -> list[Hypothesis]:
+        """The one hypothesis."""
+        prefix = self.prefixes[place]
+        return [make_hypothesis(prefix.tokens, prefix.log_probs, self.options.length_penalty)]

@@ -8,58 +8,99 @@ Dimensions besides those of mt/model/interface.py: C candidates that a token is 
 """
 
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS, PAD
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, ranked, refuse_nan
-from mt.model.interface import TranslationModel
+from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, rank, refuse_nan
+from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
 
 UNIFORM_BITS = 23
 """Random bits of a uniform number. With 23, its product with a float32 total is always less than the total."""
 
 
-def sample(model: TranslationModel, source_BS: Tensor, options: DecodingConfig, max_length_B: Tensor) -> list[list[Hypothesis]]:
+@dataclass
+class Samples:
+    """The samples of one sentence as far as they have come."""
+
+    limit: int
+    streams: list[random.Random]
+    """A stream of random bits for each."""
+    tokens: list[list[int]]
+    log_probs: list[list[float]]
+    """Of each token: the model's own."""
+
+    @classmethod
+    def begin(cls, sentence: Sentence, seed: int, count: int) -> "Samples":
+        """None has a token yet. Python's own random bits: the same on every device and release."""
+        source = [token for token in sentence.source if token != PAD]
+        streams = [random.Random(f"{seed} {number} {source}") for number in range(count)]
+        return cls(sentence.limit, streams, [[] for _ in streams], [[] for _ in streams])
+
+    def running(self, number: int) -> bool:
+        """Whether a sample has neither ended nor reached the limit."""
+        tokens = self.tokens[number]
+        return not tokens or (tokens[-1] != EOS and len(tokens) < self.limit)
+
+
+class Sampling(Method):
     """options.nbest independent samples for each source sentence, ranked; equal ones are not merged.
 
-    max_length_B: the most tokens, EOS included, of each sentence's samples. Log-probabilities and scores are the
-    model's own, before temperature, top-k and top-p. Raises DecodingError when the model's logits are not finite.
+    Log-probabilities and scores are the model's own, before temperature, top-k and top-p.
     """
-    num_samples = options.nbest
-    limits = [limit for limit in max_length_B.tolist() for _ in range(num_samples)]
-    streams = [stream for source in source_BS.tolist() for stream in _streams(options.seed, source, num_samples)]
-    tokens: list[list[int]] = [[] for _ in limits]
-    token_log_probs: list[list[float]] = [[] for _ in limits]
-    active = list(range(len(limits)))  # the sample that each row belongs to
-    running = set(active)  # samples that have not ended; a sentence leaves the batch when none of its own are left
-    state = model.start(model.encode(source_BS), num_samples)
-    token_R = source_BS.new_full((len(active),), BOS)
-    length = 0
-    while active:
-        length += 1
-        log_probs_RV = next_log_probs(model.step(token_R, state))
-        uniform = [streams[row].getrandbits(UNIFORM_BITS) / 2**UNIFORM_BITS for row in active]
-        token_R = draw(log_probs_RV, torch.tensor(uniform, device=token_R.device), options)
-        drawn, log_probs = token_R.tolist(), log_probs_RV.gather(1, token_R[:, None])[:, 0].tolist()
-        refuse_nan(any(log_prob != log_prob for log_prob in log_probs), length)
-        for row, token, log_prob in zip(active, drawn, log_probs, strict=True):
-            if row in running:
-                tokens[row].append(token)
-                token_log_probs[row].append(log_prob)
-                if token == EOS or length == limits[row]:
-                    running.remove(row)
-        firsts = range(0, len(active), num_samples)
-        staying = [at for at, first in enumerate(firsts) if not running.isdisjoint(active[first : first + num_samples])]
-        rows = [firsts[at] + sample_number for at in staying for sample_number in range(num_samples)]
-        if len(rows) < len(active) and rows:
-            rows_R = torch.tensor(rows, device=token_R.device)
-            state.reorder(rows_R, sentences_B=torch.tensor(staying, device=token_R.device))
-            token_R = token_R[rows_R]
-        active = [active[row] for row in rows]
-    samples = [make_hypothesis(*found, options.length_penalty) for found in zip(tokens, token_log_probs, strict=True)]
-    return [ranked(samples[first : first + num_samples]) for first in range(0, len(samples), num_samples)]
+
+    def __init__(self, options: DecodingConfig, device: torch.device):
+        self.options = options
+        self.device = device
+        self.width = options.nbest
+        self.samples: list[Samples] = []
+        self.token_BW: Tensor | None = None
+
+    @property
+    def token_R(self) -> Tensor:  # noqa: N802 - the name carries the shape
+        """The last token of every sample."""
+        return self.token_BW.flatten()
+
+    def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
+        """Begin with BOS, and with streams of their own."""
+        put_items(self.samples, places, [Samples.begin(sentence, self.options.seed, self.width) for sentence in sentences])
+        self.token_BW = put_rows(self.token_BW, places, torch.full((len(places), self.width), BOS, device=self.device))
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Drop the other sentences."""
+        self.samples = keep_items(self.samples, places)
+        self.token_BW = self.token_BW[torch.tensor(places, device=self.device)]
+
+    def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> None:
+        """Draw the next token of every row."""
+        log_probs_RV = next_log_probs(logits_GV)
+        uniform = [stream.getrandbits(UNIFORM_BITS) / 2**UNIFORM_BITS for samples in self.samples for stream in samples.streams]
+        token_R = draw(log_probs_RV, torch.tensor(uniform, device=self.device), self.options)
+        self.token_BW = token_R.view(-1, self.width)
+        log_prob_BW = log_probs_RV.gather(1, token_R[:, None]).view(-1, self.width)
+        for samples, tokens, log_probs in zip(self.samples, *to_host(self.token_BW, log_prob_BW), strict=True):
+            for number, (token, log_prob) in enumerate(zip(tokens, log_probs, strict=True)):
+                if samples.running(number):
+                    refuse_nan(not log_prob > -torch.inf, len(samples.tokens[number]) + 1)
+                    samples.tokens[number].append(token)
+                    samples.log_probs[number].append(log_prob)
+
+    def done(self) -> list[int]:
+        """The sentences none of whose samples runs."""
+        return [
+            place for place, samples in enumerate(self.samples) if not any(samples.running(number) for number in range(self.width))
+        ]
+
+    def hypotheses(self, place: int) -> list[Hypothesis]:
+        """The samples, ranked."""
+        samples = self.samples[place]
+        found = zip(samples.tokens, samples.log_probs, strict=True)
+        made = [make_hypothesis(tokens, log_probs, self.options.length_penalty) for tokens, log_probs in found]
+        return sorted(made, key=rank)
 
 
 def draw(log_probs_RV: Tensor, uniform_R: Tensor, options: DecodingConfig) -> Tensor:
@@ -89,9 +130,3 @@ def _inverse_cumulative(prob_RC: Tensor, uniform_R: Tensor) -> Tensor:
     threshold_R1 = uniform_R[:, None] * cumulative_RC[:, -1:]
     # NaN exceeds nothing: clamp, so that the row stays readable and is refused by name.
     return torch.searchsorted(cumulative_RC, threshold_R1, right=True)[:, 0].clamp(max=prob_RC.size(-1) - 1)
-
-
-def _streams(seed: int, source: list[int], num_samples: int) -> list[random.Random]:
-    """A stream of random bits for each sample of one sentence: Python's, the same on every device and release."""
-    source_tokens = [token for token in source if token != PAD]
-    return [random.Random(f"{seed} {number} {source_tokens}") for number in range(num_samples)]

@@ -1,39 +1,211 @@
-"""The entry to decoding: one padded batch of source sentences in, hypotheses out, by the method the options name.
+"""The entry to decoding: source sentences in, hypotheses out, by the method the options name.
 
-For many sentences of any length see `batches.py`. No search knows what model it has: it calls encode, start, step and
-reorder.
+The sentences in flight are decoded together. One that is done leaves at once and a waiting one takes its place, so that the batch stays
+full to the end (continuous batching, as Orca does for language models: Yu et al. 2022). Sentences in flight need not stand at the same
+target position; the model's state knows where each one stands.
+
+For many sentences of any length see `batches.py`. No search knows what model it has: it calls encode, start, step, and the state's
+reorder and put.
 """
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from mt.config import DecodingConfig
-from mt.decoding.beam import beam_search
-from mt.decoding.greedy import greedy_search
+from mt.data.special_ids import EOS, PAD
+from mt.decoding.beam import BeamSearch
+from mt.decoding.greedy import GreedySearch
 from mt.decoding.hypothesis import Hypothesis
-from mt.decoding.sampling import sample
+from mt.decoding.method import Method, Sentence, put_items
+from mt.decoding.sampling import Sampling
 from mt.errors import DecodingError
-from mt.model.interface import TranslationModel
+from mt.model.interface import DecoderState, TranslationModel
 
 SearchOptions = DecodingConfig
 """What a search is told; the configuration's `decoding` section as it is."""
 
-METHODS = {"beam": beam_search, "greedy": greedy_search, "sampling": sample}
-"""The function behind each name of options.method."""
+METHODS: dict[str, Callable[[SearchOptions, torch.device], Method]] = {"beam": BeamSearch, "greedy": GreedySearch, "sampling": Sampling}
+"""The class behind each name of options.method."""
+
+_REFILL = 0.25
+"""The share of the sentences in flight that are encoded together to take the places of those that leave."""
+_ROWS = 32
+_GROWTH = 1.5
+"""More sentences come than leave when so many times as many as are in flight would fit, because shorter ones have come to the front."""
 
 
-@torch.inference_mode()
+class Waiting:
+    """The sentences that wait, in order. Several searches, each in a thread of its own, may take from it."""
+
+    def __init__(self, sentences: Sequence[Sentence], max_tokens: int, at_most: int | None = None):
+        """max_tokens: of the sources that one search has in flight. at_most: sentences it may have, so that the others get some."""
+        self._sentences = sentences
+        self._max_tokens = max_tokens
+        self._at_most = len(sentences) if at_most is None else at_most
+        self._next = 0
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    def fitting(self, sentence: Sentence) -> int:
+        """How many sentences of that length a search may have in flight; at least 1."""
+        return max(1, min(self._at_most, self._max_tokens // len(sentence.source)))
+
+    def take(self, room: Callable[[int], int]) -> list[Sentence]:
+        """The next sentences. room: how many, given how many of the next one's length fit."""
+        with self._lock:
+            taken = self._sentences[self._next : self._next + room(self.fitting(self._sentences[self._next]))] if self else []
+            self._next += len(taken)
+            return list(taken)
+
+    def stop(self) -> None:
+        """Nothing more is wanted: every search ends with its next step."""
+        self.stopped = True
+
+    def __bool__(self) -> bool:
+        """Whether one waits."""
+        return self._next < len(self._sentences)
+
+
 def search(model: TranslationModel, source_BS: Tensor, options: SearchOptions, max_length_B: Tensor) -> list[list[Hypothesis]]:
-    """For each source sentence its hypotheses, best first.
+    """For each source sentence of a batch its hypotheses, best first.
 
     source_BS: token ids, each row ended by EOS and filled with PAD, on the model's device. max_length_B: for each
     sentence the most target tokens, EOS included, at least 1; on any device. The model must be in eval mode. Raises
     DecodingError for options that no search can satisfy and for a model whose logits are not finite.
     """
-    assert not model.training, "dropout is on: call model.eval() before searching"
     assert len(source_BS) == len(max_length_B)
     check_options(options)
-    return METHODS[options.method](model, source_BS, options, max_length_B)
+    sources = [[token for token in row if token != PAD] for row in source_BS.tolist()]
+    sentences = [Sentence(number, *pair) for number, pair in enumerate(zip(sources, max_length_B.tolist(), strict=True))]
+    waiting = Waiting(sentences, max_tokens=source_BS.numel())
+    found = dict(decode(model, waiting, METHODS[options.method](options, source_BS.device)))
+    return [found[number] for number in range(len(sentences))]
+
+
+def decode(model: TranslationModel, waiting: Waiting, method: Method) -> Iterator[tuple[int, list[Hypothesis]]]:
+    """Decode what waits. Yields each sentence's number and hypotheses as soon as they are known."""
+    assert not model.training, "dropout is on: call model.eval() before searching"
+    flight = Flight(model, waiting, method)
+    while flight.sentences and not waiting.stopped:
+        yield from flight.step()
+
+
+class Flight:
+    """The sentences that are being decoded, the model's state for them, and those that are encoded and come next."""
+
+    @torch.inference_mode()
+    def __init__(self, model: TranslationModel, waiting: Waiting, method: Method):
+        self._model = model
+        self._waiting = waiting
+        self._method = method
+        self._least = -(-model.least_rows // method.width)
+        self._ready: list[Sentence] = []
+        self._ready_state: DecoderState | None = None
+        self._ready_gone = 0
+        self.sentences = waiting.take(lambda fitting: fitting)
+        """By place."""
+        if self.sentences:
+            self.sentences = with_company(self.sentences, range(len(self.sentences)), self._least)
+            self.state = self._start(self.sentences)
+            """What the model remembers of them."""
+            method.put(range(len(self.sentences)), self.sentences)
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[int, list[Hypothesis]]]:
+        """One token for every hypothesis. Returns number and hypotheses of the sentences that are done with it."""
+        wanted = round_up_rows(self._method.live_rows(), self._model.least_rows)
+        rows_R = self._method.advance(self._model.step(self._method.token_R, self.state, wanted), wanted)
+        done = self._method.done()
+        leaving = [(place, self.sentences[place]) for place in done]
+        found = [(sentence.number, self._method.hypotheses(place)) for place, sentence in leaving if not sentence.is_company]
+        self.go_on(done, rows_R)
+        return found
+
+    def go_on(self, done: Sequence[int], rows_R: Tensor | None) -> None:
+        """After a step: rows continue others of their sentence (None: themselves), sentences that are done make room for others."""
+        if rows_R is not None:
+            self.state.reorder(rows_R)
+        free = [*done]
+        while free and (newcomers := self._next(len(free))):
+            here = len(self.sentences)
+            places = [*free[: len(newcomers)], *range(here, here + len(newcomers) - len(free))]
+            self.state.put(places, self._ready_state, range(self._ready_gone - len(newcomers), self._ready_gone))
+            self._method.put(places, newcomers)
+            put_items(self.sentences, places, newcomers)
+            free = free[len(newcomers) :]
+        if free:
+            self._keep(close_up(len(self.sentences), free))
+
+    def _next(self, free: int) -> list[Sentence]:
+        """Those that come now: one for each free place, and more where shorter sentences leave room; encoded some at a time."""
+        here = len(self.sentences)
+
+        def room(fitting: int) -> int:
+            return free + fitting - here if fitting >= _GROWTH * here else free
+
+        if self._ready_gone == len(self._ready):
+            self._ready, self._ready_gone = self._waiting.take(lambda fitting: min(fitting, max(room(fitting), round(_REFILL * here)))), 0
+            self._ready_state = self._start(self._ready) if self._ready else None
+        following = self._ready[self._ready_gone :]
+        following = following[: room(self._waiting.fitting(following[0]))] if following else []
+        self._ready_gone += len(following)
+        return following
+
+    def _keep(self, staying: Sequence[int]) -> None:
+        """The others leave; where fewer stay than `least_rows` allows, the last one keeps itself company."""
+        if not staying:
+            self.sentences = []
+            return
+        here, width = len(self.sentences), self._method.width
+        self.sentences = with_company(self.sentences, staying, self._least)
+        places = [*staying, *[staying[-1]] * (len(self.sentences) - len(staying))]
+        places_B = torch.tensor(places, device=self._method.token_R.device)
+        rows_BW = torch.arange(here * width, device=places_B.device).view(here, width)[places_B]
+        self.state.reorder(rows_BW.flatten(), sentences_B=places_B)
+        self._method.keep(places)
+
+    def _start(self, sentences: Sequence[Sentence]) -> DecoderState:
+        """Encode these."""
+        source_BS = pad_sources([sentence.source for sentence in sentences], self._model.source_length)
+        source_BS = source_BS.to(self._model.output_weight_VD.device)
+        return self._model.start(self._model.encode(source_BS), self._method.width)
+
+
+def round_up_rows(rows: list[int] | None, least: int) -> list[int] | None:
+    """The rows with the last one repeated up to a multiple of 32; None (all) where they are too few.
+
+    oneDNN makes a kernel for every number of rows it meets, in 2 to 3 ms for an output of 10,000 pieces.
+    """
+    if rows is None or len(rows) < least:
+        return None
+    return rows + [rows[-1]] * (-len(rows) % _ROWS if len(rows) > _ROWS else 0)
+
+
+def close_up(count: int, free: Sequence[int]) -> list[int]:
+    """Who stands where once these places of `count` are free: the last ones move there, the others stay."""
+    staying = [*range(count)]
+    for place in sorted(free, reverse=True):
+        last = staying.pop()
+        if place < len(staying):
+            staying[place] = last
+    return staying
+
+
+def with_company(sentences: Sequence[Sentence], staying: Sequence[int], least: int) -> list[Sentence]:
+    """The staying ones of them, the last one repeated as company until there are `least`."""
+    kept = [sentences[place] for place in staying]
+    return kept + [replace(kept[-1], is_company=True)] * (least - len(kept))
+
+
+def pad_sources(sources: Sequence[Sequence[int]], length: Callable[[int], int] = lambda longest: longest) -> Tensor:
+    """Source_BS, long: each row its tokens, filled with PAD to the length that is made of the longest's."""
+    assert all(source[-1] == EOS for source in sources), "a source ends with EOS, as Tokenizer.encode_source makes it"
+    padded = length(max(len(source) for source in sources))
+    return torch.tensor([[*source, *[PAD] * (padded - len(source))] for source in sources])
 
 
 def rows_per_sentence(options: SearchOptions) -> int:

@@ -1,8 +1,8 @@
 """What beam search held on its way, as a tree: every extension it took, from which it came, and why it came to nothing.
 
-`trace_beam` is the loop of `beam_search` (mt/decoding/beam.py) for one sentence, over the same functions, with notes taken between the
-steps: the shipped search has no branch for it. A test holds both equal. Beam search prunes by log-probability and compares finished
-hypotheses by score, log-probability / length penalty; both are kept here. It knows token ids, no pieces.
+`NotingBeamSearch` is the shipped search (mt/decoding/beam.py), which takes notes at every step of one sentence; a test holds both equal.
+Beam search prunes by log-probability and compares finished hypotheses by score, log-probability / length penalty; both are kept here. It
+knows token ids, no pieces.
 """
 
 from collections import defaultdict
@@ -15,16 +15,17 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
-from mt.decoding.beam import NO_ENTRY, History, advance, start_beams
-from mt.decoding.hypothesis import Hypothesis, length_penalty, next_log_probs, ranked
-from mt.decoding.search import check_options
+from mt.decoding.beam import Beam, BeamSearch
+from mt.decoding.hypothesis import Hypothesis, length_penalty, next_log_probs
+from mt.decoding.method import Sentence
+from mt.decoding.search import Waiting, check_options, decode
 from mt.model.interface import TranslationModel
 
 ALTERNATIVES = 5
 """The most probable continuations noted for each prefix that the search extended."""
 NOT_TAKEN = 2
 """The extensions noted at each step that came right after those that were taken."""
-ROOT = NO_ENTRY
+ROOT = -1
 """The entry of the empty prefix, the root of the tree."""
 
 
@@ -146,57 +147,63 @@ class BeamTree:
         return found
 
 
+class NotingBeamSearch(BeamSearch):
+    """Beam search that takes notes of its first sentence."""
+
+    prunes = False
+
+    def __init__(self, options: DecodingConfig, device: torch.device):
+        super().__init__(options, device)
+        self.nodes: dict[int, Node] = {}
+        self.steps: list[BeamStep] = []
+
+    def live_rows(self) -> None:
+        """All: what a dead one would go on to is not told, but all stand in their places."""
+
+    def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> Tensor | None:
+        """One step, and what it chose from."""
+        log_probs_RV = next_log_probs(logits_GV[: self.width])
+        live_W = self.log_prob_BW[0]
+        before, first = len(self.steps), (len(self.steps) - 1) * self.width
+        entries = [first + place for place in range(self.width)] if before else [ROOT] * self.width
+        rows_R = super().advance(logits_GV, wanted)
+        taken = _taken(self.beams[0], live_W, entries)
+        self.nodes |= {node.entry: node for node in taken}
+        self.steps.append(_note_step(taken, live_W, entries, log_probs_RV))
+        return rows_R
+
+
 @torch.inference_mode()
 def trace_beam(model: TranslationModel, source_ids: Sequence[int], options: DecodingConfig, max_length: int) -> BeamTree:
     """Search the best options.nbest translations of one sentence as beam_search does, and note what it held.
 
     source_ids: with EOS at the end. max_length: the most tokens, EOS included. Raises DecodingError as search does.
     """
-    assert not model.training, "dropout is on: call model.eval() before searching"
     check_options(options)
-    device, width = model.output_weight_VD.device, options.beam_size
-    source_BS = torch.tensor([source_ids], device=device)
-    state = model.start(model.encode(source_BS), width)
-    beams = start_beams(source_BS, torch.tensor([max_length]), width, options.nbest)
-    history, entries = History(), [[]]
-    nodes: dict[int, Node] = {}
-    steps: list[BeamStep] = []
-    while len(beams.sentence_B):
-        log_probs_RV = next_log_probs(model.step(beams.token_BW.flatten(), state))
-        live_W, entry_W = beams.log_prob_BW[0], beams.entry_BW[0]
-        advance(beams, state, history, log_probs_RV, len(steps) + 1, options.length_penalty, entries)
-        taken = _taken(history, live_W, len(steps) + 1, options)
-        nodes |= {node.entry: node for node in taken}
-        steps.append(_note_step(taken, live_W, entry_W, log_probs_RV))
-    found = history.read(entries, options.length_penalty)[0]
-    kept = ranked(found)[: options.nbest]
-    kept_entries = [entries[0][next(at for at, each in enumerate(found) if each is hypothesis)] for hypothesis in kept]
-    nodes = _with_fates(nodes, steps, kept_entries, options, max_length)
-    return BeamTree(width, options.length_penalty, max_length, nodes, tuple(steps), tuple(kept))
+    noting = NotingBeamSearch(options, model.output_weight_VD.device)
+    [*_] = decode(model, Waiting([Sentence(0, list(source_ids), max_length)], 1), noting)
+    found = noting.beams[0].best()
+    entries = [step * options.beam_size + place for _, step, place in found]
+    nodes = _with_fates(noting.nodes, noting.steps, entries, options, max_length)
+    hypotheses = tuple(hypothesis for hypothesis, _, _ in found)
+    return BeamTree(options.beam_size, options.length_penalty, max_length, nodes, tuple(noting.steps), hypotheses)
 
 
-def _taken(history: History, live_W: Tensor, step: int, options: DecodingConfig) -> list[Node]:
-    """The extensions that the last step wrote into the history; places of the beam that hold none are left out."""
-    columns = (history.tokens, history.log_probs, history.previous)
-    width = options.beam_size
+def _taken(beam: Beam, live_W: Tensor, entries: Sequence[int]) -> list[Node]:
+    """The extensions that the last step took; entries: those of the hypotheses they extend, by place."""
+    step, width = len(beam.tokens), len(live_W)
     nodes = []
-    seen = set()  # at the first step the rows beside the first are equal to it, but hold nothing: what they extend comes second, at -inf
-    for place, (token, log_prob, parent) in enumerate(zip(*(column[-1].tolist() for column in columns), strict=True)):
-        if (parent, token) in seen:
-            continue
-        seen.add((parent, token))
-        row = 0 if parent == ROOT else parent % width
-        total = (live_W[row] + history.log_probs[-1][place]).item()  # in float32, as the search added
+    for place, (token, log_prob, parent) in enumerate(zip(beam.tokens[-1], beam.log_probs[-1], beam.parents[-1], strict=True)):
+        total = (live_W[parent] + log_prob).item()  # in float32, as the search added
         if total > -torch.inf:
-            score = total / length_penalty(step, options.length_penalty)
-            nodes.append(Node((step - 1) * width + place, parent, step, token, log_prob, total, score))
+            score = total / length_penalty(step, beam.alpha)
+            nodes.append(Node((step - 1) * width + place, entries[parent], step, token, log_prob, total, score))
     return nodes
 
 
-def _note_step(taken: Sequence[Node], live_W: Tensor, entry_W: Tensor, log_probs_RV: Tensor) -> BeamStep:
+def _note_step(taken: Sequence[Node], live_W: Tensor, entries: Sequence[int], log_probs_RV: Tensor) -> BeamStep:
     """What the step chose from: the first that were not taken, and every live prefix's most probable continuations."""
     vocabulary = log_probs_RV.size(1)
-    entries = entry_W.tolist()
     total_C, place_C = (live_W[:, None] + log_probs_RV).flatten().topk(min(len(taken) + NOT_TAKEN, log_probs_RV.numel()))
     chosen = {(node.parent, node.token) for node in taken}
     not_taken = []

@@ -14,8 +14,8 @@ from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import length_limit
-from mt.decoding.greedy import greedy_search
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, ranked
+from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, rank
+from mt.decoding.search import search
 from mt.inspection.beam_tree import BeamTree, Fate, trace_beam
 from mt.inspection.look import Look, look_at_tokens, source_tokens
 from mt.model.interface import TranslationModel
@@ -135,7 +135,7 @@ def _greedy(
 ) -> Greedy:
     """Greedy search of the same sentence, and where it leaves the best of the beam."""
     source_BS = torch.tensor([source_ids], device=model.output_weight_VD.device)
-    [[found]] = greedy_search(model, source_BS, options, torch.tensor([limit]))
+    [[found]] = search(model, source_BS, options.model_copy(update={"method": "greedy", "nbest": 1}), torch.tensor([limit]))
     ours, best_tokens = _all_tokens(found), _all_tokens(best)
     # Neither is the beginning of the other: what has not ended has the length of the limit.
     differs = next((at for at, (one, other) in enumerate(zip(ours, best_tokens, strict=False)) if one != other), None)
@@ -150,7 +150,7 @@ def _reference(model: TranslationModel, tokenizer: Tokenizer, source_ids: list[i
     if target_ids == _all_tokens(best):
         verdict = Verdict.FOUND
     else:
-        verdict = Verdict.SEARCH_ERROR if ranked([best, scored])[0] is scored else Verdict.MODEL_ERROR
+        verdict = Verdict.SEARCH_ERROR if rank(scored) < rank(best) else Verdict.MODEL_ERROR
     path = tree.follow(target_ids)
     lost = len(path) < min(len(target_ids), len(tree.steps))
     pieces = tuple(tokenizer.target.processor.id_to_piece(target_ids))

@@ -14,10 +14,24 @@ from torch import Tensor, nn
 
 from mt.data.special_ids import PAD
 from mt.model.dropout import Dropout
+from mt.model.linear import Linear
 from mt.model.positions import RotaryPositions
 
 _WIDTH = 32  # bf16 numbers in a 512-bit register
-_HIDDEN = -30000.0  # finite, representable in bf16 and fp16, and exp() of it is exactly zero
+PIECE = 128
+"""How many memory positions a sum is taken over at a time, on a CPU, in fp32 (`sum_in_pieces`)."""
+LEAST_QUERIES = 4
+"""How many query positions a product has at least, on a CPU, in fp32 (`round_up_queries`)."""
+HIDDEN = -30000.0
+"""Added to the scores of what may not be seen: finite, representable in bf16 and fp16, and exp() of it is exactly zero."""
+
+
+def memory_positions(count: int) -> int:
+    """How many memory positions to read where `count` are wanted, so that a CPU adds in the same order however many more are read.
+
+    At least 16; beyond the first piece of `sum_in_pieces` in 16s, since fewer are added in another order (docs/LOG.md, 2026-11-25).
+    """
+    return max(16, count) if count <= PIECE else -(-count // 16) * 16
 
 
 def padding_mask(token_BM: Tensor) -> Tensor:
@@ -38,7 +52,7 @@ def mask_bias(mask_B1QM: Tensor, dtype: torch.dtype) -> Tensor:
     Made once per batch and shared by all layers.
     """
     bias_B1QM = torch.zeros(mask_B1QM.shape, dtype=dtype, device=mask_B1QM.device)
-    return bias_B1QM.masked_fill_(~mask_B1QM, _HIDDEN)
+    return bias_B1QM.masked_fill_(~mask_B1QM, HIDDEN)
 
 
 def split_heads(x_BQD: Tensor, num_heads: int) -> Tensor:
@@ -64,8 +78,21 @@ def attend_with_weights(
     """
     scores_BHQM = (q_BHQK / math.sqrt(q_BHQK.shape[-1])) @ k_BHMK.transpose(-2, -1)
     weights_BHQM = torch.softmax(scores_BHQM + bias, dim=-1)
-    context_BHQK = dropout(weights_BHQM) @ v_BHMK
+    if k_BHMK.shape[2] <= PIECE or k_BHMK.device.type != "cpu":
+        context_BHQK = dropout(weights_BHQM) @ v_BHMK
+    else:
+        context_BHQK = sum_in_pieces(dropout(weights_BHQM), v_BHMK)
     return context_BHQK, weights_BHQM
+
+
+def sum_in_pieces(weights_BHQM: Tensor, v_BHMK: Tensor) -> Tensor:
+    """Weights · V, 128 memory positions at a time.
+
+    A CPU's product over more of them adds in an order that depends on their number; hidden ones at the end would change the last bits.
+    """
+    pieces = zip(weights_BHQM.split(PIECE, dim=-1), v_BHMK.split(PIECE, dim=-2), strict=True)
+    context_BHQK = sum(weights_BHQP @ v_BHPK for weights_BHQP, v_BHPK in pieces)
+    return context_BHQK
 
 
 def round_up_memory(k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +104,13 @@ def round_up_memory(k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor) -> tuple[Tenso
     if missing == 0 or bias.shape[-1] != k_BHMK.shape[2]:
         return k_BHMK, v_BHMK, bias
     rows = (0, 0, 0, missing)
-    return F.pad(k_BHMK, rows), F.pad(v_BHMK, rows), F.pad(bias, (0, missing), value=_HIDDEN)
+    return F.pad(k_BHMK, rows), F.pad(v_BHMK, rows), F.pad(bias, (0, missing), value=HIDDEN)
+
+
+def round_up_queries(q_BHQK: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Query positions added until there are 4: for fewer, a CPU product adds in an order that depends on the number of memory positions."""
+    missing = (0, 0, 0, LEAST_QUERIES - q_BHQK.shape[2])
+    return F.pad(q_BHQK, missing), bias if bias.shape[-2] == 1 else F.pad(bias, missing)
 
 
 def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout: Dropout) -> Tensor:
@@ -86,10 +119,13 @@ def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout
     with SDPA instead a training step on short sentences takes 1.97 times as long (docs/LOG.md, 2026-11-24).
     """
     if q_BHQK.device.type == "cpu":
+        asking = q_BHQK.shape[2]
         if q_BHQK.dtype == torch.bfloat16:
             k_BHMK, v_BHMK, bias = round_up_memory(k_BHMK, v_BHMK, bias)
+        elif asking < LEAST_QUERIES:
+            q_BHQK, bias = round_up_queries(q_BHQK, bias)
         context_BHQK, _ = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias, dropout)
-        return context_BHQK
+        return context_BHQK[:, :, :asking]
     probability = dropout.probability if dropout.training else 0.0
     return F.scaled_dot_product_attention(
         q_BHQK, k_BHMK, v_BHMK, attn_mask=bias.to(q_BHQK.dtype), dropout_p=probability
@@ -103,23 +139,23 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         assert d_model % num_heads == 0
         self.num_heads = num_heads
-        self.q_proj = nn.Linear(d_model, d_model)
-        self.k_proj = nn.Linear(d_model, d_model)
-        self.v_proj = nn.Linear(d_model, d_model)
-        self.out_proj = nn.Linear(d_model, d_model)
+        self.q_proj = Linear(d_model, d_model)
+        self.k_proj = Linear(d_model, d_model)
+        self.v_proj = Linear(d_model, d_model)
+        self.out_proj = Linear(d_model, d_model)
         self.dropout = Dropout(dropout)
         self.rotary = RotaryPositions(d_model // num_heads) if rotary else None
 
-    def queries(self, x_BQD: Tensor, first: int = 0) -> Tensor:
-        """q_BHQK of the asking positions; `first` is the position of the first of them (rotary only)."""
+    def queries(self, x_BQD: Tensor, position_B: Tensor | None = None) -> Tensor:
+        """q_BHQK of the asking positions: 0, 1, …, or all of a sentence at its position_B (rotary only)."""
         q_BHQK = split_heads(self.q_proj(x_BQD), self.num_heads)
-        return q_BHQK if self.rotary is None else self.rotary(q_BHQK, first)
+        return q_BHQK if self.rotary is None else self.rotary(q_BHQK, position_B)
 
-    def keys_values(self, memory_BMD: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    def keys_values(self, memory_BMD: Tensor, position_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """k_BHMK and v_BHMK of the asked positions: same tokens, two projections."""
         k_BHMK = split_heads(self.k_proj(memory_BMD), self.num_heads)
         v_BHMK = split_heads(self.v_proj(memory_BMD), self.num_heads)
-        return (k_BHMK if self.rotary is None else self.rotary(k_BHMK, first)), v_BHMK
+        return (k_BHMK if self.rotary is None else self.rotary(k_BHMK, position_B)), v_BHMK
 
     def look(self, q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor) -> Tensor:
         """The rest of attention once queries, keys and values are there: weighted sum, heads merged, output projection."""

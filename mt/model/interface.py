@@ -9,10 +9,12 @@ The dimension key (a tensor's name ends in its dimensions, `x_BSD` is sentences 
     S  source positions              K  width of one head, D = H·K  V  vocabulary
     T  target positions              D  d_model                   W  beam width (rows per sentence)
     Q  query positions               M  memory positions          F  d_ff
-    N  tokens without padding        P  parts stacked (q, k, v)   1  a dimension that is broadcast
+    N  tokens without padding        P  parts stacked (q, k, v)   G  rows whose logits are wanted
+    1  a dimension that is broadcast
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +40,14 @@ class DecoderState(ABC):
 
         rows_R: for each row afterwards, the index of the row it continues (long). sentences_B: when sentences have left the
         batch, the indices of those that stay, in order; rows_R then has len(sentences_B)·W entries. None: all sentences stay and
-        each row continues one of its own sentence.
+        each row continues one of its own sentence. A sentence may stand in sentences_B several times.
+        """
+
+    @abstractmethod
+    def put(self, places: Sequence[int], other: "DecoderState", others: Sequence[int]) -> None:
+        """Sentences of another state that has read no token yet begin in these places.
+
+        places: those of sentences that are done, or from the present count of sentences on. others: which of the other's.
         """
 
 
@@ -59,6 +68,21 @@ class TranslationModel(nn.Module, ABC):
         logits_BTV = torch.nn.functional.linear(self.states(source_BS, decoder_input_BT), self.output_weight_VD)
         return logits_BTV
 
+    @property
+    def least_rows(self) -> int:
+        """With fewer decoder rows than this a row's result is not, to the last bit, what it is among many.
+
+        On a CPU the product of a matrix with few rows adds in another order: with fewer than 4 in one thread, and with some counts up
+        to 12 in several (measured, docs/LOG.md, 2026-11-25). Elsewhere nothing is promised.
+        """
+        if self.output_weight_VD.device.type != "cpu":
+            return 1
+        return 4 if torch.get_num_threads() == 1 else 16
+
+    def source_length(self, longest: int) -> int:
+        """To what length sources are padded for `encode`, the longest having that many tokens."""
+        return longest
+
     @abstractmethod
     def encode(self, source_BS: Tensor) -> Encoded:
         """Run the encoder once for a padded batch of source sentences."""
@@ -68,5 +92,23 @@ class TranslationModel(nn.Module, ABC):
         """The state before the first target token, with beam_size (W) rows for each sentence."""
 
     @abstractmethod
-    def step(self, token_R: Tensor, state: DecoderState) -> Tensor:
-        """Feed one token to each row, advance the state in place, return logits_RV for the next token."""
+    def step(self, token_R: Tensor, state: DecoderState, wanted: Sequence[int] | None = None) -> Tensor:
+        """Feed one token to each row, advance the state in place, return logits_GV for the next token of the wanted rows (None: all)."""
+
+
+def longer(x: Tensor, dimension: int, more: int, value: float = 0.0) -> Tensor:
+    """A tensor with so much more of one dimension, filled with a value: for states that grow.
+
+    Of any shape, hence no dimensions in its name.
+    """
+    shape = [*x.shape]
+    shape[dimension] = more
+    return torch.cat([x, x.new_full(shape, value)], dim=dimension)
+
+
+def wanted_rows(x_RD: Tensor, wanted: Sequence[int] | None) -> Tensor:
+    """x_GD: the rows whose logits are wanted; None: all."""
+    if wanted is None:
+        return x_RD
+    x_GD = x_RD.index_select(0, torch.tensor(wanted, device=x_RD.device))
+    return x_GD

@@ -32,13 +32,20 @@ class SinusoidalPositions(nn.Module):
         super().__init__()
         self.register_buffer("table_TD", sinusoidal_table(initial_length, d_model), persistent=False)
 
-    def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
-        """x_BTD plus the positions first, first + 1, …"""
-        needed = first + x_BTD.shape[1]
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """x_BTD plus the positions 0, 1, …"""
+        return x_BTD + self._rows(x_BTD.shape[1])[: x_BTD.shape[1]].to(x_BTD.dtype)
+
+    def at(self, x_BWD: Tensor, position_B: Tensor, last: int) -> Tensor:
+        """x_BWD plus, for all W rows of a sentence, its position; last: the largest of them."""
+        return x_BWD + self._rows(last + 1)[position_B].unsqueeze(1).to(x_BWD.dtype)
+
+    def _rows(self, needed: int) -> Tensor:
+        """The table with at least so many rows."""
         if needed > self.table_TD.shape[0]:
             with torch.inference_mode(False):  # a table that first grows while translating must serve training afterwards
-                self.table_TD = sinusoidal_table(2 * needed, x_BTD.shape[2]).to(x_BTD.device)
-        return x_BTD + self.table_TD[first:needed].to(x_BTD.dtype)
+                self.table_TD = sinusoidal_table(2 * needed, self.table_TD.shape[1]).to(self.table_TD.device)
+        return self.table_TD
 
 
 class LearnedPositions(nn.Module):
@@ -48,18 +55,30 @@ class LearnedPositions(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(max_positions, d_model)
 
-    def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
-        """x_BTD plus the vectors of the positions first, first + 1, …"""
-        position_T = torch.arange(first, first + x_BTD.shape[1], device=x_BTD.device)
-        return x_BTD + self.embedding(position_T.clamp(max=self.embedding.num_embeddings - 1))
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """x_BTD plus the vectors of the positions 0, 1, …"""
+        position_T = torch.arange(x_BTD.shape[1], device=x_BTD.device)
+        return x_BTD + self._vectors(position_T)
+
+    def at(self, x_BWD: Tensor, position_B: Tensor, last: int) -> Tensor:
+        """x_BWD plus, for all W rows of a sentence, the vector of its position; last: the largest of them."""
+        return x_BWD + self._vectors(position_B).unsqueeze(1)
+
+    def _vectors(self, position: Tensor) -> Tensor:
+        """The vectors of positions, in any shape."""
+        return self.embedding(position.clamp(max=self.embedding.num_embeddings - 1))
 
 
 class NoAddedPositions(nn.Module):
     """Adds nothing: for rotary positions, which act inside attention, and for none."""
 
-    def forward(self, x_BTD: Tensor, first: int = 0) -> Tensor:
+    def forward(self, x_BTD: Tensor) -> Tensor:
         """x_BTD itself."""
         return x_BTD
+
+    def at(self, x_BWD: Tensor, position_B: Tensor, last: int) -> Tensor:
+        """x_BWD itself."""
+        return x_BWD
 
 
 class RotaryPositions(nn.Module):
@@ -74,15 +93,13 @@ class RotaryPositions(nn.Module):
         rate_J = torch.exp(torch.arange(0, head_width, 2, dtype=torch.float64) * (-math.log(10000.0) / head_width))
         self.register_buffer("rate_J", rate_J.float(), persistent=False)
 
-    def forward(self, x_BHTK: Tensor, first: int = 0) -> Tensor:
-        """x_BHTK turned, for the positions first, first + 1, …"""
-        position_T = torch.arange(first, first + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
-        angle_TJ = torch.outer(position_T, self.rate_J)
-        cos_TJ, sin_TJ = angle_TJ.cos().to(x_BHTK.dtype), angle_TJ.sin().to(x_BHTK.dtype)
+    def forward(self, x_BHTK: Tensor, position_B: Tensor | None = None) -> Tensor:
+        """x_BHTK turned, for the positions 0, 1, …, or with position_B all of a sentence for the position of that sentence."""
+        position = torch.arange(x_BHTK.shape[2], device=x_BHTK.device)[:, None] if position_B is None else position_B[:, None, None, None]
+        angle = position * self.rate_J  # (T, J) or (B, 1, 1, J)
+        cos, sin = angle.cos().to(x_BHTK.dtype), angle.sin().to(x_BHTK.dtype)
         left_BHTJ, right_BHTJ = x_BHTK.chunk(2, dim=-1)
-        return torch.cat(
-            [left_BHTJ * cos_TJ - right_BHTJ * sin_TJ, right_BHTJ * cos_TJ + left_BHTJ * sin_TJ], dim=-1
-        )
+        return torch.cat([left_BHTJ * cos - right_BHTJ * sin, right_BHTJ * cos + left_BHTJ * sin], dim=-1)
 
 
 def build_positions(kind: str, d_model: int, max_positions: int) -> nn.Module:

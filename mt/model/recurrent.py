@@ -8,17 +8,18 @@ matrix (4 or 3 times D), L decoder layers.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mt.config import ModelConfig
 from mt.data.special_ids import PAD
-from mt.model.attention import mask_bias, padding_mask
+from mt.model.attention import HIDDEN, mask_bias, padding_mask
 from mt.model.dropout import Dropout
-from mt.model.interface import DecoderState, Encoded, TranslationModel
+from mt.model.interface import DecoderState, Encoded, TranslationModel, longer, wanted_rows
+from mt.model.linear import Linear, linear
 
 State = tuple[Tensor, ...]
 """One decoder layer's memory: (h_RD, c_RD) of an LSTM, (h_RD,) of a GRU."""
@@ -52,9 +53,9 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, d_model: int):
         super().__init__()
-        self.query_proj = nn.Linear(d_model, d_model)
-        self.key_proj = nn.Linear(d_model, d_model, bias=False)
-        self.energy_proj = nn.Linear(d_model, 1, bias=False)
+        self.query_proj = Linear(d_model, d_model)
+        self.key_proj = Linear(d_model, d_model, bias=False)
+        self.energy_proj = Linear(d_model, 1, bias=False)
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
         """U h of every encoder state, computed once for a sentence."""
@@ -87,6 +88,31 @@ class RecurrentState(DecoderState):
             )
             self.key_BSD = None if self.key_BSD is None else self.key_BSD.index_select(0, sentences_B)
 
+    def put(self, places: Sequence[int], other: DecoderState, others: Sequence[int]) -> None:
+        """Sentences of a state that has read nothing begin in these places."""
+        assert isinstance(other, RecurrentState)
+        places_L, others_L = (torch.tensor(list(numbers), device=self.context_BD.device) for numbers in (places, others))
+        B, W = len(self.context_BD), len(self.layers[0][0]) // len(self.context_BD)
+        rows_L, others_rows_L = ((x_L[:, None] * W + torch.arange(W, device=x_L.device)).flatten() for x_L in (places_L, others_L))
+        more = max(0, max(places) + 1 - B)
+        self.layers = [
+            tuple(_put(own_RD, rows_L, new_RD[others_rows_L], more * W) for own_RD, new_RD in zip(*layers, strict=True))
+            for layers in zip(self.layers, other.layers, strict=True)
+        ]
+        self.context_BD = _put(self.context_BD, places_L, other.context_BD[others_L], more)
+        self.memory_BSD = _put(self.memory_BSD, places_L, other.memory_BSD[others_L], more)
+        self.bias_B1S = _put(self.bias_B1S, places_L, other.bias_B1S[others_L], more, dimension=2, value=HIDDEN)
+        if self.key_BSD is not None:
+            self.key_BSD = _put(self.key_BSD, places_L, other.key_BSD[others_L], more)
+
+
+def _put(own: Tensor, rows_L: Tensor, new: Tensor, more: int, dimension: int = 1, value: float = 0.0) -> Tensor:
+    """`own` with `more` rows added and some replaced by the new ones; the shorter of both (along a dimension) is filled with a value."""
+    longest = max(own.shape[dimension], new.shape[dimension])
+    own, new = (longer(x, dimension, longest - x.shape[dimension], value) for x in (own, new))
+    own = longer(own, 0, more, value) if more else own.clone()
+    return own.index_copy_(0, rows_L, new)
+
 
 class Recurrent(TranslationModel):
     """Both ancestors: with `attention` the decoder looks at every encoder state, without it at the last one."""
@@ -106,10 +132,10 @@ class Recurrent(TranslationModel):
         cell = nn.LSTMCell if config.cell == "lstm" else nn.GRUCell
         # The first layer reads the word and the context, the others the layer below.
         self.decoder = nn.ModuleList(cell(2 * D if layer == 0 else D, D) for layer in range(config.decoder_layers))
-        self.first_proj = nn.Linear(D, config.decoder_layers * D)
+        self.first_proj = Linear(D, config.decoder_layers * D)
         self.attention = AdditiveAttention(D) if attention else None
-        self.readout_proj = nn.Linear(3 * D, D)
-        self.output = nn.Linear(D, target_vocab, bias=False) if config.tie_embeddings == "none" else None
+        self.readout_proj = Linear(3 * D, D)
+        self.output = Linear(D, target_vocab, bias=False) if config.tie_embeddings == "none" else None
         initialise(self)
 
     @property
@@ -183,13 +209,13 @@ class Recurrent(TranslationModel):
         readout_RD = torch.tanh(self.readout_proj(torch.cat([below_RD, x_RD, context_RD], dim=1)))
         return self.dropout(readout_RD)
 
-    def step(self, token_R: Tensor, state: DecoderState) -> Tensor:
-        """One token per row; logits_RV for the next."""
+    def step(self, token_R: Tensor, state: DecoderState, wanted: Sequence[int] | None = None) -> Tensor:
+        """One token per row; logits_GV for the next of the wanted rows."""
         assert isinstance(state, RecurrentState)
         with torch.autocast(token_R.device.type, enabled=False):
             x_RD = self.embed(token_R.unsqueeze(1), self.target_embedding).squeeze(1)
-            logits_RV = F.linear(self.advance(x_RD, state), self.output_weight_VD)
-        return logits_RV
+            logits_GV = linear(wanted_rows(self.advance(x_RD, state), wanted), self.output_weight_VD)
+        return logits_GV
 
 
 def initialise(model: Recurrent) -> None:

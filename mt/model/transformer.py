@@ -1,12 +1,12 @@
 """The encoder–decoder Transformer (Vaswani et al. 2017), in the paper's words and order.
 
 Encoder and decoder are stacks of equal layers that keep the shape (B, S, D). Post-norm is the paper's; pre-norm (Xiong et al. 2020)
-adds one final norm to each stack. The incremental decoder state with its key/value cache is at the end. Loss and search are
-elsewhere. Legend in mt/model/interface.py.
+adds one final norm to each stack. Loss and search are
+elsewhere, and so is what the decoder remembers from step to step (transformer_state.py). Legend in mt/model/interface.py.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -14,10 +14,13 @@ from torch import Tensor, nn
 
 from mt.config import ModelConfig
 from mt.data.special_ids import PAD
-from mt.model.attention import MultiHeadAttention, causal_mask, mask_bias, padding_mask
+from mt.model.attention import MultiHeadAttention, causal_mask, mask_bias, memory_positions, padding_mask
 from mt.model.dropout import Dropout
-from mt.model.interface import DecoderState, Encoded, TranslationModel
+from mt.model.interface import DecoderState, Encoded, TranslationModel, wanted_rows
+from mt.model.linear import Linear, linear
 from mt.model.positions import build_positions
+from mt.model.prepared_decoder import PreparedDecoder
+from mt.model.transformer_state import Position, TransformerState
 
 
 class RMSNorm(nn.RMSNorm):
@@ -42,9 +45,9 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.activation = config.activation
-        self.in_proj = nn.Linear(config.d_model, config.d_ff)
-        self.gate_proj = nn.Linear(config.d_model, config.d_ff) if config.activation == "swiglu" else None
-        self.out_proj = nn.Linear(config.d_ff, config.d_model)
+        self.in_proj = Linear(config.d_model, config.d_ff)
+        self.gate_proj = Linear(config.d_model, config.d_ff) if config.activation == "swiglu" else None
+        self.out_proj = Linear(config.d_ff, config.d_model)
         self.dropout = Dropout(config.activation_dropout)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
@@ -117,61 +120,25 @@ class DecoderLayer(nn.Module):
         read_BTD = self.feed_forward_residual.before(x_BTD)
         return self.feed_forward_residual.after(x_BTD, self.feed_forward(read_BTD))
 
-    def step(self, x_R1D: Tensor, cache: "LayerCache", first: int, cross_bias_B11S: Tensor) -> Tensor:
-        """One new target position for every row, with the keys and values of the earlier ones taken from the cache.
+    def step(self, x_BWD: Tensor, number: int, position: Position) -> Tensor:
+        """One new target position for all W rows of every sentence; number: which layer this is.
 
-        In cross-attention the W rows of a sentence are W query positions over the same memory: nothing is copied W times.
+        A sentence's rows ask side by side: in self-attention the slots of all its hypotheses, of which each sees its own past, in
+        cross-attention the same source. Nothing is copied W times.
         """
-        read_R1D = self.self_attention_residual.before(x_R1D)
-        cache.append(*self.self_attention.keys_values(read_R1D, first))
-        nothing_hidden_1111 = cross_bias_B11S.new_zeros(1, 1, 1, 1)
-        q_RH1K = self.self_attention.queries(read_R1D, first)
-        output_R1D = self.self_attention.look(q_RH1K, cache.k_RHTK, cache.v_RHTK, nothing_hidden_1111)
-        x_R1D = self.self_attention_residual.after(x_R1D, output_R1D)
+        read_BWD = self.self_attention_residual.before(x_BWD)
+        new_PBHWK = torch.stack(self.self_attention.keys_values(read_BWD, position.position_B))
+        k_BHCK, v_BHCK = position.remember(number, new_PBHWK)
+        q_BHWK = self.self_attention.queries(read_BWD, position.position_B)
+        output_BWD = self.self_attention.look(q_BHWK, k_BHCK, v_BHCK, position.tree_bias_B1WC)
+        x_BWD = self.self_attention_residual.after(x_BWD, output_BWD)
 
-        B, R, D = cross_bias_B11S.shape[0], x_R1D.shape[0], x_R1D.shape[2]
-        read_R1D = self.cross_attention_residual.before(x_R1D)
-        q_BHWK = self.cross_attention.queries(read_R1D.view(B, R // B, D))
-        output_BWD = self.cross_attention.look(q_BHWK, cache.k_BHSK, cache.v_BHSK, cross_bias_B11S)
-        x_R1D = self.cross_attention_residual.after(x_R1D, output_BWD.reshape(R, 1, D))
+        q_BHWK = self.cross_attention.queries(self.cross_attention_residual.before(x_BWD))
+        output_BWD = self.cross_attention.look(q_BHWK, *position.source(number), position.cross_bias_B11S)
+        x_BWD = self.cross_attention_residual.after(x_BWD, output_BWD)
 
-        read_R1D = self.feed_forward_residual.before(x_R1D)
-        return self.feed_forward_residual.after(x_R1D, self.feed_forward(read_R1D))
-
-
-@dataclass
-class LayerCache:
-    """One decoder layer's keys and values: of the target so far (R rows) and of the source (B sentences)."""
-
-    k_RHTK: Tensor
-    v_RHTK: Tensor
-    k_BHSK: Tensor
-    v_BHSK: Tensor
-
-    def append(self, k_RH1K: Tensor, v_RH1K: Tensor) -> None:
-        """Add the newest target position."""
-        self.k_RHTK = torch.cat([self.k_RHTK, k_RH1K], dim=2)
-        self.v_RHTK = torch.cat([self.v_RHTK, v_RH1K], dim=2)
-
-
-class TransformerState(DecoderState):
-    """The caches of all layers, the source's padding, and how many target positions have been read."""
-
-    def __init__(self, caches: list[LayerCache], bias_B11S: Tensor):
-        self.caches = caches
-        self.bias_B11S = bias_B11S
-        self.length = 0
-
-    def reorder(self, rows_R: Tensor, sentences_B: Tensor | None = None) -> None:
-        """Keep the given rows; the source's keys and values move only when sentences leave the batch."""
-        for cache in self.caches:
-            cache.k_RHTK = cache.k_RHTK.index_select(0, rows_R)
-            cache.v_RHTK = cache.v_RHTK.index_select(0, rows_R)
-        if sentences_B is not None:
-            self.bias_B11S = self.bias_B11S.index_select(0, sentences_B)
-            for cache in self.caches:
-                cache.k_BHSK = cache.k_BHSK.index_select(0, sentences_B)
-                cache.v_BHSK = cache.v_BHSK.index_select(0, sentences_B)
+        read_BWD = self.feed_forward_residual.before(x_BWD)
+        return self.feed_forward_residual.after(x_BWD, self.feed_forward(read_BWD))
 
 
 class Transformer(TranslationModel):
@@ -194,9 +161,10 @@ class Transformer(TranslationModel):
         pre = config.norm_position == "pre"
         self.encoder_norm = build_norm(config.norm, config.d_model) if pre else nn.Identity()
         self.decoder_norm = build_norm(config.norm, config.d_model) if pre else nn.Identity()
+        self._prepared: tuple[tuple, PreparedDecoder] | None = None
         self.output = None
         if config.tie_embeddings == "none":
-            self.output = nn.Linear(config.d_model, target_vocab, bias=False)
+            self.output = Linear(config.d_model, target_vocab, bias=False)
         initialise(self)
 
     @property
@@ -204,7 +172,7 @@ class Transformer(TranslationModel):
         """The output projection; the target embedding itself when tied (Press and Wolf 2017)."""
         return self.target_embedding.weight if self.output is None else self.output.weight
 
-    def embed(self, token_BT: Tensor, embedding: nn.Embedding, first: int = 0) -> Tensor:
+    def embed(self, token_BT: Tensor, embedding: nn.Embedding) -> Tensor:
         """Rows of the embedding times √D, plus positions, with dropout (section 3.4).
 
         Under autocast the residual stream is of autocast's dtype from here on, so that no layer converts it again and again.
@@ -212,8 +180,12 @@ class Transformer(TranslationModel):
         x_BTD = embedding(token_BT) * math.sqrt(self.config.d_model)
         if self.training and self.word_dropout.probability:
             x_BTD = x_BTD * self.word_dropout(x_BTD.new_ones(*token_BT.shape, 1))
-        x_BTD = self.positions(x_BTD, first)
+        x_BTD = self.positions(x_BTD)
         return self.dropout(x_BTD.to(_score_dtype(x_BTD)))
+
+    def source_length(self, longest: int) -> int:
+        """Sources are memory positions."""
+        return memory_positions(longest)
 
     def encode(self, source_BS: Tensor) -> Encoded:
         """Run the encoder stack over a padded batch of source sentences."""
@@ -238,24 +210,44 @@ class Transformer(TranslationModel):
 
     def start(self, encoded: Encoded, beam_size: int) -> TransformerState:
         """Project the encoder's output to each layer's keys and values once; no target position has been read."""
-        caches = []
-        for layer in self.decoder:
-            k_BHSK, v_BHSK = layer.cross_attention.keys_values(encoded.memory_BSD)
-            B, H, _, K = k_BHSK.shape
-            empty_RHTK = k_BHSK.new_zeros(B * beam_size, H, 0, K)
-            caches.append(LayerCache(empty_RHTK, empty_RHTK, k_BHSK, v_BHSK))
-        return TransformerState(caches, mask_bias(encoded.mask_B11S, _score_dtype(encoded.memory_BSD)))
+        dtype = _score_dtype(encoded.memory_BSD)
+        if torch.is_grad_enabled():
+            prepared = None
+            sources = [torch.stack(layer.cross_attention.keys_values(encoded.memory_BSD)) for layer in self.decoder]
+        else:
+            prepared = self._prepare(dtype)
+            sources = prepared.sources(encoded.memory_BSD)
+        lengths = encoded.mask_B11S.sum(dim=-1).flatten().tolist()
+        return TransformerState(sources, mask_bias(encoded.mask_B11S, dtype), lengths, beam_size, prepared)
 
-    def step(self, token_R: Tensor, state: DecoderState) -> Tensor:
-        """One token per row through the decoder stack; logits_RV for the next."""
+    def step(self, token_R: Tensor, state: DecoderState, wanted: Sequence[int] | None = None) -> Tensor:
+        """One token per row through the decoder stack; logits_GV for the next of the wanted rows."""
         assert isinstance(state, TransformerState)
-        x_R1D = self.embed(token_R.unsqueeze(1), self.target_embedding, first=state.length)
-        for layer, cache in zip(self.decoder, state.caches, strict=True):
-            x_R1D = layer.step(x_R1D, cache, state.length, state.bias_B11S)
-        state.length += 1
-        x_RD = self.decoder_norm(x_R1D).squeeze(1)
-        logits_RV = F.linear(x_RD, self.output_weight_VD)
-        return logits_RV
+        position = state.open_position()
+        x_BWD = self.target_embedding(token_R.view(-1, state.width)) * math.sqrt(self.config.d_model)
+        x_BWD = self.positions.at(x_BWD, position.position_B, position.last)
+        if state.prepared is not None:
+            x_BWD = state.prepared.step(x_BWD.to(state.prepared.dtype), position)
+            return state.prepared.logits(wanted_rows(x_BWD.flatten(0, 1), wanted))
+        x_BWD = x_BWD.to(_score_dtype(x_BWD))
+        for number, layer in enumerate(self.decoder):
+            x_BWD = layer.step(x_BWD, number, position)
+        x_GD = wanted_rows(x_BWD.flatten(0, 1), wanted)
+        logits_GV = linear(self.decoder_norm(x_GD), self.output_weight_VD)
+        return logits_GV
+
+    def _prepare(self, dtype: torch.dtype) -> PreparedDecoder:
+        """The decoder as translating wants it; made anew only when weights have changed since."""
+        weights = [*self.decoder.parameters(), *self.decoder_norm.parameters(), self.output_weight_VD]
+        versions = (dtype, *((weight.data_ptr(), weight._version) for weight in weights))
+        if self._prepared is None or self._prepared[0] != versions:
+            self._prepared = versions, PreparedDecoder(self.decoder, self.decoder_norm, self.output_weight_VD, dtype)
+        return self._prepared[1]
+
+    def train(self, mode: bool = True) -> "Transformer":
+        """As nn.Module's; what was prepared for translating is forgotten, since training changes weights."""
+        self._prepared = None
+        return super().train(mode)
 
 
 def _score_dtype(x_BTD: Tensor) -> torch.dtype:

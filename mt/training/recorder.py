@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from mt.data.pairs import EncodedPairs
-from mt.decoding.batches import pad_sources
+from mt.decoding.search import pad_sources
 from mt.inspection.projections import Probe, ProjectionWeights, measure_attention, measure_weights
 from mt.model.interface import TranslationModel
 from mt.training.report import forget_after

@@ -16,7 +16,7 @@ from torch import Tensor
 from corpora import Corpus, Sentences, encoded
 from mt.config import DecodingConfig, ModelConfig, TrainingConfig
 from mt.data.batching import Batch, make_batch, make_share, plan_batches
-from mt.decoding.batches import length_batches, translate_ids
+from mt.decoding.batches import translate_ids
 from mt.evaluation import quick_scores
 from mt.model.build import build_model, count_parameters
 from mt.model.interface import TranslationModel
@@ -120,8 +120,7 @@ def bleu(corpus: Corpus, found: Sentences, chosen: Sequence[int] | None = None) 
 def held_out_batches(corpus: Corpus) -> list[Batch]:
     """The test pairs in batches."""
     pairs = encoded(corpus.sources, corpus.targets)
-    lengths = [max(len(source), len(target)) for source, target in zip(corpus.sources, corpus.targets, strict=True)]
-    return [make_batch(pairs, numbers) for numbers in length_batches(range(len(lengths)), lengths, 2048)]
+    return [make_batch(pairs, numbers) for numbers in plan_batches(pairs.lengths_N2(), 2048, seed=0, epoch=0)]
 
 
 @torch.no_grad()

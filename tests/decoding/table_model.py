@@ -6,7 +6,7 @@ can be scored again without search.
 
 import itertools
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -35,6 +35,14 @@ class TableState(DecoderState):
         self.sources = [self.sources[row] for row in rows]
         self.prefixes = [self.prefixes[row] for row in rows]
 
+    def put(self, places: Sequence[int], other: "TableState", others: Sequence[int]) -> None:
+        width = self.beam_size
+        for place, number in zip(places, others, strict=True):
+            assert place * width <= len(self.sources)
+            rows = slice(place * width, (place + 1) * width)
+            self.sources[rows] = other.sources[number * width : (number + 1) * width]
+            self.prefixes[rows] = [()] * width
+
 
 class TableModel(TranslationModel):
     """`logits(source, prefix)` decides; by default normal random numbers seeded by both and `seed`."""
@@ -61,6 +69,10 @@ class TableModel(TranslationModel):
     def output_weight_VD(self) -> Tensor:
         return torch.zeros(self.vocab_size, 1)
 
+    @property
+    def least_rows(self) -> int:
+        return 1
+
     def encode(self, source_BS: Tensor) -> Encoded:
         return Encoded(memory_BSD=source_BS[:, :, None], mask_B11S=(source_BS != PAD)[:, None, None])
 
@@ -69,13 +81,13 @@ class TableModel(TranslationModel):
         sources = [source for source in sources for _ in range(beam_size)]
         return TableState(sources, [()] * len(sources), beam_size)
 
-    def step(self, token_R: Tensor, state: TableState) -> Tensor:
+    def step(self, token_R: Tensor, state: TableState, wanted: Sequence[int] | None = None) -> Tensor:
         assert len(token_R) == len(state.prefixes)
         self.rows_per_step.append(len(token_R))
         state.prefixes = [(*prefix, token) for prefix, token in zip(state.prefixes, token_R.tolist(), strict=True)]
         rows = [self.row(source, prefix[1:]) for source, prefix in zip(state.sources, state.prefixes, strict=True)]
         assert all(prefix[0] == BOS for prefix in state.prefixes)
-        return torch.stack(rows)
+        return torch.stack(rows if wanted is None else [rows[row] for row in wanted])
 
     def row(self, source: Tokens, prefix: Tokens) -> Tensor:
         """Logits_V after the prefix (without BOS)."""

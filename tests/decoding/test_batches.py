@@ -7,8 +7,9 @@ import torch
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
-from mt.decoding.batches import length_batches, length_limit, translate_ids
-from mt.decoding.search import search
+from mt.decoding.batches import length_limit, translate_ids
+from mt.decoding.method import Sentence
+from mt.decoding.search import Waiting, search
 from tests.decoding.table_model import TableModel, source_tensor
 
 
@@ -30,13 +31,25 @@ def test_results_stand_in_the_order_asked_and_equal_those_of_each_sentence_alone
     assert translate_ids(model, sources[::-1], options) == together[::-1]
 
 
-def test_batches_hold_every_sentence_once_within_the_budget_longest_first() -> None:
-    lengths = [random.Random(0).randint(1, 50) for _ in range(200)]
-    batches = list(length_batches(range(200), lengths, 120))
-    assert sorted(number for batch in batches for number in batch) == list(range(200))
-    assert all(len(batch) * max(lengths[number] for number in batch) <= 120 for batch in batches)
-    assert [lengths[number] for batch in batches for number in batch] == sorted(lengths, reverse=True)
-    assert list(length_batches([0, 1], [500, 3], 120)) == [[0], [1]]
+def test_waiting_sentences_are_taken_once_in_order_as_many_as_fit() -> None:
+    sentences = [Sentence(number, [4] * length, 9) for number, length in enumerate([500, 60, 60, 30, 30, 30, 30, 5])]
+    waiting = Waiting(sentences, max_tokens=120)
+    taken = []
+    while waiting:
+        taken.append([sentence.number for sentence in waiting.take(lambda fitting: fitting)])
+    assert taken == [[0], [1, 2], [3, 4, 5, 6], [7]]
+    assert waiting.take(lambda fitting: fitting) == []
+
+
+def test_a_place_that_is_left_is_taken_and_shorter_sentences_come_in_greater_number() -> None:
+    model = TableModel(vocab_size=9, seed=2)
+    sources = [[4] * 11 + [EOS]] * 6 + [[4, 5, EOS]] * 60
+    translate_ids(model, sources, DecodingConfig(beam_size=2, max_tokens=96))
+    assert model.rows_per_step[0] == 2 * 4
+    assert max(model.rows_per_step) == 2 * 16
+    fullest = model.rows_per_step.index(32)
+    emptying = [rows for rows in model.rows_per_step[fullest:] if rows < 32]
+    assert model.rows_per_step[fullest:] == [32] * (len(model.rows_per_step) - fullest - len(emptying)) + emptying
 
 
 def test_the_batch_budget_counts_source_tokens_times_rows() -> None:

@@ -38,12 +38,16 @@ def test_the_table_grows_and_its_first_rows_stay() -> None:
 
 
 @pytest.mark.parametrize("positions", [SinusoidalPositions(8, 4), LearnedPositions(8, 100), RotaryPositions(8)])
-def test_positions_from_first_on_are_those_of_the_whole(positions: torch.nn.Module) -> None:
-    x_BHTD = torch.randn(1, 1, 9, 8)
-    x_BHTD = x_BHTD if isinstance(positions, RotaryPositions) else x_BHTD[0]
-    whole = positions(x_BHTD)
-    tail = positions(x_BHTD[..., 4:, :], first=4)
-    torch.testing.assert_close(tail, whole[..., 4:, :])
+def test_every_row_at_its_sentences_position_gets_what_it_gets_in_the_whole(positions: torch.nn.Module) -> None:
+    """Two sentences, three rows each, at the positions 7 and 2."""
+    x_BWD, position_B = torch.randn(2, 3, 8), torch.tensor([7, 2])
+    rotary = isinstance(positions, RotaryPositions)
+    found_BWD = positions(x_BWD[:, None], position_B)[:, 0] if rotary else positions.at(x_BWD, position_B, last=7)
+    for sentence, position in enumerate(position_B.tolist()):
+        for row in range(3):
+            x_TD = x_BWD[sentence, row].expand(9, 8)
+            whole_TD = positions(x_TD[None, None])[0, 0] if rotary else positions(x_TD[None])[0]
+            torch.testing.assert_close(found_BWD[sentence, row], whole_TD[position])
 
 
 def test_a_table_that_grew_during_inference_can_be_trained_with_and_moved() -> None:
@@ -68,7 +72,7 @@ def test_learned_positions_beyond_the_last_share_its_vector() -> None:
     added_BTD = positions(torch.zeros(1, 9, 8))
     assert torch.equal(added_BTD[0, :5], positions.embedding.weight)
     assert torch.equal(added_BTD[0, 5:], positions.embedding.weight[4].expand(4, 8))
-    assert torch.equal(positions(torch.zeros(1, 1, 8), first=100)[0, 0], positions.embedding.weight[4])
+    assert torch.equal(positions.at(torch.zeros(1, 1, 8), torch.tensor([100]), 100)[0, 0], positions.embedding.weight[4])
 
 
 def test_learned_positions_keep_a_model_alive_beyond_max_positions() -> None:
@@ -90,8 +94,8 @@ def test_rotary_products_depend_on_distance_only_and_lengths_stay() -> None:
     q_K, k_K = torch.randn(2, 8)
 
     def product(query_position: int, key_position: int) -> float:
-        q_BHTK = rotary(q_K.view(1, 1, 1, 8), first=query_position)
-        k_BHTK = rotary(k_K.view(1, 1, 1, 8), first=key_position)
+        q_BHTK = rotary(q_K.view(1, 1, 1, 8), torch.tensor([query_position]))
+        k_BHTK = rotary(k_K.view(1, 1, 1, 8), torch.tensor([key_position]))
         return float((q_BHTK * k_BHTK).sum())
 
     assert product(3, 1) == pytest.approx(product(12, 10), abs=1e-5) == pytest.approx(product(202, 200), abs=1e-4)
@@ -106,7 +110,7 @@ def test_rotary_turns_feature_i_with_feature_i_plus_half_by_the_papers_angle() -
     x_BHTK = torch.zeros(1, 1, 1, 8)
     x_BHTK[..., 1] = 1.0
     angle = 6 / 10000 ** (2 * 1 / 8)
-    turned_K = RotaryPositions(8)(x_BHTK, first=6).flatten()
+    turned_K = RotaryPositions(8)(x_BHTK, torch.tensor([6])).flatten()
     expected = [0, math.cos(angle), 0, 0, 0, math.sin(angle), 0, 0]
     assert turned_K.tolist() == pytest.approx(expected, abs=1e-6)
 
@@ -131,4 +135,4 @@ def test_each_kind_builds_its_module_and_rotary_and_none_add_nothing() -> None:
     x_BTD = torch.randn(1, 2, 8)
     for kind in ("rotary", "none"):
         nothing = build_positions(kind, 8, 4)
-        assert isinstance(nothing, NoAddedPositions) and nothing(x_BTD, first=3) is x_BTD
+        assert isinstance(nothing, NoAddedPositions) and nothing(x_BTD) is x_BTD is nothing.at(x_BTD, torch.tensor([3]), 3)

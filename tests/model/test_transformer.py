@@ -169,6 +169,26 @@ def test_step_by_step_with_the_cache_equals_teacher_forcing(options: dict[str, s
             prefixes = [[*prefixes[row], token] for row, token in zip(rows, new_tokens, strict=True)]
 
 
+@every_combination
+def test_the_prepared_decoder_equals_the_layers(options: dict[str, str]) -> None:
+    """Where a gradient is wanted, steps go through the layers themselves; 20 positions, so that slots are closed up twice."""
+    model, width = tiny(**options), 3
+    generator = torch.Generator().manual_seed(6)
+    with torch.inference_mode():
+        fast = model.start(model.encode(SOURCE_BS), width)
+    plain = model.start(model.encode(SOURCE_BS), width)
+    assert fast.prepared is not None and plain.prepared is None
+    for _ in range(20):
+        token_R = torch.randint(4, VOCAB, (3 * width,), generator=generator)
+        rows_R = (torch.randint(width, (3, width), generator=generator) + torch.arange(3)[:, None] * width).flatten()
+        expected_RV = model.step(token_R, plain)
+        assert expected_RV.requires_grad
+        plain.reorder(rows_R)
+        with torch.inference_mode():
+            torch.testing.assert_close(model.step(token_R, fast), expected_RV.detach(), atol=1e-5, rtol=1e-5)
+            fast.reorder(rows_R)
+
+
 def test_stacks_keep_the_shape_and_the_feed_forward_may_be_narrower_than_the_model() -> None:
     model = tiny(d_ff=5, encoder_layers=3, decoder_layers=1, target_vocab=VOCAB)
     x_BSD = torch.randn(3, 6, D)
