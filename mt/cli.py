@@ -1,6 +1,6 @@
 """The command line: a command parses, calls one function below, prints. Heavy imports stay inside the commands.
 
-Exit codes: 0 success, 2 a user's mistake (one message, no traceback), 130 a run that was asked to stop.
+Exit codes: 0 success, 1 a check that failed, 2 a user's mistake (one message, no traceback), 130 a run that was asked to stop.
 """
 
 import logging
@@ -180,6 +180,60 @@ def explain(
     from mt.inspect_commands import ExplainRequest, explain_translation
 
     explain_translation(ExplainRequest(sentence, model, target, beam, length_penalty, html))
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(help="A text file, one sentence a line.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="Its translations, line for line.", show_default=False)],
+    model: ModelOption = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write. Default: standard output.")] = None,
+    length_penalty: PenaltyOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Score given translations.
+
+    How probable the model finds each one: score (what a beam ranks by), log-probability and number of tokens, a line for each pair.
+    """
+    from mt.ship_commands import ScoreRequest, score_translations
+
+    score_translations(ScoreRequest(source, target, model, output, length_penalty, device))
+
+
+@app.command()
+def selftest(
+    model: ModelOption = None,
+    source: Annotated[Path | None, typer.Option("--source", help="A text file of sentences. Default: the run's own held-out ones.")] = None,
+    lines: Annotated[int, typer.Option("--lines", help="How many of them.", min=1)] = 100,
+    beam: BeamOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """See that a translation does not depend on how it was computed.
+
+    Translates the same sentences alone and together, in any order, with other batches and threads, with and without the cache, and
+    compares tokens and scores. Exit code 1 where they differ.
+    """
+    from mt.ship_commands import SelftestRequest, test_model
+
+    if not test_model(SelftestRequest(model, source, lines, beam, device)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    run: Annotated[str | None, typer.Argument(help="A run, its name or a checkpoint. Default: the latest.", show_default=False)] = None,
+    to: Annotated[str, typer.Option("--to", help="The other program: ctranslate2.")] = "ctranslate2",
+    quantization: Annotated[str | None, typer.Option("--quantization", help="int8, float16, bfloat16, …; default: fp32.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder. Default: export/ in the run's.")] = None,
+    lines: Annotated[int, typer.Option("--lines", help="Validation pairs that the export is checked on.", min=1)] = 200,
+) -> None:
+    """Write a model for another program, and check it.
+
+    Both programs score and translate the same pairs; an export that differs beyond a threshold is not kept.
+    """
+    from mt.ship_commands import ExportRequest, export_model
+
+    export_model(ExportRequest(run, to, quantization, output, lines))
 
 
 inspect = typer.Typer(no_args_is_help=True, help="Look inside a model: what every tensor is, and what it costs.")

@@ -59,7 +59,7 @@ def translate_lines(request: TranslateRequest) -> None:
     lines = _lines_to_translate(request)
     translator = Translator.load(request.model, choose_device(request.device, "--device"))
     options = translator.options(**request.changes)
-    with _bar(len(lines), request.input is not None) as progress:
+    with line_bar(len(lines), request.input is not None) as progress:
         nbest = translator.translate_nbest(lines, options, progress)
     printed = []
     for hypotheses in nbest:
@@ -67,7 +67,7 @@ def translate_lines(request: TranslateRequest) -> None:
             printed.append(f"{hypothesis.score:.4f}\t{hypothesis.text}" if request.scores else hypothesis.text)
         # An empty line has one translation; always N lines for a line of input, or the two could not be put side by side.
         printed.extend(["-inf\t" if request.scores else ""] * (options.nbest - len(hypotheses)))
-    _put(printed, request.output)
+    put_lines(printed, request.output)
     _tell_cut(nbest, options.max_length_ratio)
 
 
@@ -103,7 +103,7 @@ def refuse_unwritable(output: Path | None) -> None:
         raise MtError(f"{output}: cannot be written ({reason}); choose another place")
 
 
-def _put(lines: Sequence[str], output: Path | None) -> None:
+def put_lines(lines: Sequence[str], output: Path | None) -> None:
     """Lines to a file, whole or not at all, or to standard output."""
     text = "".join(f"{line}\n" for line in lines)
     if output is None:
@@ -132,7 +132,7 @@ def _tell_cut(nbest: Sequence[Sequence], ratio: float) -> None:
         )
 
 
-class _bar:  # noqa: N801 - used like the function it stands for
+class line_bar:  # noqa: N801 - used like the function it stands for
     """A progress bar on a terminal, for files; calls itself with lines done."""
 
     def __init__(self, total: int, wanted: bool):
@@ -176,10 +176,10 @@ def evaluate_model(request: EvalRequest) -> None:
     options = translator.options(**request.changes)
     sources = [line for _, corpus_sources, _ in named for line in corpus_sources]
     references = [line for _, _, corpus_targets in named for line in corpus_targets]
-    with _bar(len(sources), True) as progress:
+    with line_bar(len(sources), True) as progress:
         hypotheses = [nbest[0].text for nbest in translator.translate_nbest(sources, options, progress)]
     if request.output is not None:
-        _put(hypotheses, request.output)
+        put_lines(hypotheses, request.output)
     everything = score(hypotheses, references, config.target)
     parts, first = {}, 0
     for name, corpus_sources, corpus_targets in named:
@@ -189,7 +189,7 @@ def evaluate_model(request: EvalRequest) -> None:
     result = everything | {"model": shown(translator.path), "split": _split_name(request), "decoding": decoding, "corpora": parts}
     _print_scores(result)
     if request.json_file is not None:
-        _put([json.dumps(result, ensure_ascii=False, indent=2)], request.json_file)
+        put_lines([json.dumps(result, ensure_ascii=False, indent=2)], request.json_file)
 
 
 def _split_name(request: EvalRequest) -> str:

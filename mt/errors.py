@@ -6,6 +6,7 @@
     ├── TokenizerError      a vocabulary that cannot be trained or does not belong to the model
     ├── RunError            a run directory that is missing, incomplete or of another kind
     ├── DecodingError       a translation that was asked for in an impossible way
+    ├── ExportError         a model that cannot be exported, or an export that does not translate as the model does
     └── TrainingError       a training that cannot go on, with advice
 
     Interrupted             not a mistake: a run that was asked to stop and has saved itself (exit code 130)
@@ -34,6 +35,10 @@ class RunError(MtError):
 
 class DecodingError(MtError):
     """A translation asked for in a way that no search can satisfy."""
+
+
+class ExportError(MtError):
+    """A model that another program has no counterpart for, or an export that failed its check."""
 
 
 class TrainingError(MtError):

@@ -17,8 +17,8 @@ LAYERS = (
     ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file"),
     ("mt.data", "mt.model", "mt.decoding"),
     ("mt.runs",),
-    ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving"),
-    ("mt.commands", "mt.inspect_commands"),
+    ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest"),
+    ("mt.commands", "mt.inspect_commands", "mt.ship_commands"),
     ("mt.cli",),
     ("mt", "mt.__main__"),
 )

@@ -4,7 +4,7 @@ A plan is a function of lengths, budget, seed, epoch and block (pairs.py), so th
 block, batch) and a resumed run sees exactly what an uninterrupted one would have seen. Nothing here reads files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -97,10 +97,10 @@ def _positions(lengths_N2: numpy.ndarray, plan: list[numpy.ndarray]) -> int:
     return sum(len(batch) * int(lengths_N2[batch].max(axis=0).sum()) for batch in plan)
 
 
-def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """The sequences as one tensor (B, longest), filled with PAD on the right."""
+def pad(sequences: Sequence[Sequence[int]], length: Callable[[int], int] = lambda longest: longest) -> Tensor:
+    """The sequences as one tensor, filled with PAD on the right up to the longest, or to the length that is made of the longest's."""
     longest = max(len(sequence) for sequence in sequences)
-    padded = numpy.full((len(sequences), longest), PAD, dtype=numpy.int64)
+    padded = numpy.full((len(sequences), length(longest)), PAD, dtype=numpy.int64)
     for row, sequence in enumerate(sequences):
         padded[row, : len(sequence)] = sequence
     return torch.from_numpy(padded)

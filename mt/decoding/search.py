@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mt.config import DecodingConfig
+from mt.data.batching import pad
 from mt.data.special_ids import EOS, PAD
 from mt.decoding.beam import BeamSearch
 from mt.decoding.greedy import GreedySearch
@@ -170,7 +171,8 @@ class Flight:
 
     def _start(self, sentences: Sequence[Sentence]) -> DecoderState:
         """Encode these."""
-        source_BS = pad_sources([sentence.source for sentence in sentences], self._model.source_length)
+        assert all(sentence.source[-1] == EOS for sentence in sentences), "a source ends with EOS, as Tokenizer.encode_source makes it"
+        source_BS = pad([sentence.source for sentence in sentences], self._model.source_length)
         source_BS = source_BS.to(self._model.output_weight_VD.device)
         return self._model.start(self._model.encode(source_BS), self._method.width)
 
@@ -199,13 +201,6 @@ def with_company(sentences: Sequence[Sentence], staying: Sequence[int], least: i
     """The staying ones of them, the last one repeated as company until there are `least`."""
     kept = [sentences[place] for place in staying]
     return kept + [replace(kept[-1], is_company=True)] * (least - len(kept))
-
-
-def pad_sources(sources: Sequence[Sequence[int]], length: Callable[[int], int] = lambda longest: longest) -> Tensor:
-    """Source_BS, long: each row its tokens, filled with PAD to the length that is made of the longest's."""
-    assert all(source[-1] == EOS for source in sources), "a source ends with EOS, as Tokenizer.encode_source makes it"
-    padded = length(max(len(source) for source in sources))
-    return torch.tensor([[*source, *[PAD] * (padded - len(source))] for source in sources])
 
 
 def rows_per_sentence(options: SearchOptions) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from mt.data.batching import pad
 from mt.data.pairs import EncodedPairs
-from mt.decoding.search import pad_sources
 from mt.inspection.projections import Probe, ProjectionWeights, measure_attention, measure_weights
 from mt.model.interface import TranslationModel
 from mt.training.report import forget_after
@@ -96,4 +96,4 @@ def make_probe(pairs: EncodedPairs, device: torch.device) -> Probe:
             break
     if not chosen:
         chosen = [(list(pairs.sources[0][-_LONGEST:]), list(pairs.targets[0][-_LONGEST:]))]
-    return Probe(*(pad_sources(side).to(device) for side in zip(*chosen, strict=True)))
+    return Probe(*(pad(side).to(device) for side in zip(*chosen, strict=True)))

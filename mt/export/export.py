@@ -1,0 +1,117 @@
+"""From a run to a folder that another program translates with, checked before it is called done.
+
+The folder is written beside its place and renamed when its check has passed; what does not pass leaves nothing behind. Beside the other
+program's own files it holds the tokenizer and mt-export.json: what it was made from, how to decode, and the check's figures.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from mt.data.corpus import read_corpora
+from mt.errors import ExportError, MtError
+from mt.export import ctranslate2
+from mt.export.check import ExportCheck, check
+from mt.files import sync_directory, write_atomically
+from mt.translator import Translator
+
+MANIFEST = "mt-export.json"
+"""Its presence makes a folder an export of mt."""
+PROGRAMS = ("ctranslate2",)
+"""What models can be exported to."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A finished export."""
+
+    folder: Path
+    bytes: int
+    """Of all its files together."""
+    check: ExportCheck
+
+
+def export(
+    translator: Translator,
+    program: str,
+    quantization: str | None,
+    folder: Path,
+    lines: int,
+    progress: Callable[[str], None] = lambda text: None,
+) -> ExportResult:
+    """Write the model for `program` into `folder`, which is replaced when it is an export already, and check it on so many pairs.
+
+    ExportError when the model has no counterpart there, the package is missing, the place is taken, or the check fails.
+    """
+    if program not in PROGRAMS:
+        raise ExportError(f"--to: '{program}' is none of {', '.join(PROGRAMS)}")
+    if quantization is not None and quantization not in ctranslate2.QUANTIZATIONS:
+        raise ExportError(f"--quantization: '{quantization}' is none of {', '.join(ctranslate2.QUANTIZATIONS)}")
+    reason = ctranslate2.refusal(translator.config.model)
+    if reason is not None:
+        raise ExportError(f"{reason}; this model cannot be exported to {program}")
+    ctranslate2.require()
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise ExportError(f"{folder}: there is something else already; choose another place with --output")
+    sources, references = pairs_to_check(translator, lines)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        progress("writing")
+        ctranslate2.write(translator.model, translator.tokenizer, part, quantization)
+        translator.tokenizer.save(part)
+        progress(f"checking on {len(sources)} pairs")
+        side = ctranslate2.Exported(part, translator.tokenizer, torch.get_num_threads())
+        found = check(translator, side, sources, references)
+        refused = found.refusal(quantization is not None)
+        if refused is not None:
+            raise ExportError(f"the export does not translate as the model does, and was not kept: {refused}")
+        manifest = _manifest(translator, program, quantization, found)
+        write_atomically(part / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+        size = sum(path.stat().st_size for path in part.iterdir())
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+        sync_directory(folder.parent)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return ExportResult(folder, size, found)
+
+
+def pairs_to_check(translator: Translator, lines: int) -> tuple[Sequence[str], Sequence[str]]:
+    """So many of the run's validation pairs (its training pairs where there are none), evenly over all."""
+    config = translator.config
+    split = "valid" if config.data.valid else "train"
+    try:
+        corpora = read_corpora(getattr(config.data, split), split, config.source, config.target)
+    except MtError as error:
+        raise ExportError(f"the run's own pairs are needed to check the export, and cannot be read: {error}") from error
+    pairs = [pair for corpus in corpora for pair in zip(corpus.sources, corpus.targets, strict=True)]
+    count = min(lines, len(pairs))
+    chosen = [pairs[number * len(pairs) // count] for number in range(count)]
+    return [source for source, _ in chosen], [target for _, target in chosen]
+
+
+def _manifest(translator: Translator, program: str, quantization: str | None, found: ExportCheck) -> dict:
+    """What the folder says of itself."""
+    config, options = translator.config, translator.config.decoding
+    keys = ("beam_size", "length_penalty", "max_length_ratio", "max_length_extra")
+    return {
+        "format": 1,
+        "mt": version("mt-trainer"),
+        "to": program,
+        "quantization": quantization or "float32",
+        "run": config.name,
+        "source": config.source,
+        "target": config.target,
+        "tokenizer": translator.tokenizer.fingerprint(),
+        "decoding": {key: getattr(options, key) for key in keys},
+        "check": found.as_json(),
+    }

@@ -1,0 +1,149 @@
+"""What the commands that score, check and ship a model (`mt score`, `mt selftest`, `mt export`) do once their options are parsed."""
+
+import sys
+from dataclasses import dataclass
+from math import exp
+from pathlib import Path
+
+from mt.commands import line_bar, put_lines, refuse_unwritable
+from mt.data.corpus import read_corpora, read_lines
+from mt.errors import DataError, MtError
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """The options of `mt score`."""
+
+    source: Path
+    target: Path
+    model: str | None
+    output: Path | None
+    length_penalty: float | None
+    device: str
+
+
+def score_translations(request: ScoreRequest) -> None:
+    """Print or write, for every pair, score, log-probability and number of tokens; say the perplexity of all."""
+    from mt.decoding.scoring import score_ids
+    from mt.training.hardware import choose_device
+    from mt.translator import Translator
+
+    refuse_unwritable(request.output)
+    sources, targets = read_lines(request.source), read_lines(request.target)
+    if len(sources) != len(targets):
+        raise DataError(
+            f"{request.source} has {len(sources)} lines but {request.target} has {len(targets)}; "
+            "they must be translations of each other, line for line"
+        )
+    translator = Translator.load(request.model, choose_device(request.device, "--device"))
+    tokenizer, options = translator.tokenizer, translator.config.decoding
+    alpha = options.length_penalty if request.length_penalty is None else request.length_penalty
+    encoded = [tokenizer.encode_source(sources), tokenizer.encode_target(targets)]
+    with line_bar(len(sources), True) as progress:
+        scored = score_ids(translator.model, *encoded, alpha, progress=progress)
+    lines = [f"{one.score:.4f}\t{one.log_prob:.4f}\t{len(one.token_log_probs)}" for one in scored]
+    put_lines(["score\tlog_prob\ttokens", *lines], request.output)
+    tokens = sum(len(one.token_log_probs) for one in scored)
+    if tokens:
+        loss = -sum(one.log_prob for one in scored) / tokens
+        summary = f"{len(scored)} pairs, {tokens} target tokens, {loss:.4f} nats a token, perplexity {exp(min(loss, 700.0)):.2f}"
+        print(summary, file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class SelftestRequest:
+    """The options of `mt selftest`."""
+
+    model: str | None
+    source: Path | None
+    lines: int
+    beam: int | None
+    device: str
+
+
+def test_model(request: SelftestRequest) -> bool:
+    """Run every check of mt/selftest.py and print the table; whether all passed."""
+    from mt.runs import shown
+    from mt.selftest import run_checks
+    from mt.text_table import text_table
+    from mt.training.hardware import choose_device
+    from mt.translator import Translator
+
+    translator = Translator.load(request.model, choose_device(request.device, "--device"))
+    lines = [line for line in _sentences(request, translator) if line.strip()][: request.lines]
+    if not lines:
+        raise DataError("there is no sentence to translate; give some with --source FILE")
+    options = translator.options(**({} if request.beam is None else {"beam_size": request.beam}))
+
+    def progress(name: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\033[K{name} …", end="", file=sys.stderr, flush=True)
+
+    checks = run_checks(translator.model, translator.tokenizer, options, lines, progress)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    print(f"{shown(translator.path)}: {len(lines)} sentences, beam {options.beam_size}")
+    rows = [(check.name, check.verdict, str(len(check.other_tokens)), str(check.other_scores), f"{check.largest:.1e}") for check in checks]
+    print(text_table(("two ways", "they give", "other tokens", "other scores", "by at most"), rows, numbers_from=2))
+    failed = [check for check in checks if not check.passed]
+    for check in failed:
+        if check.other_tokens:
+            numbers = ", ".join(map(str, check.other_tokens[:5]))
+            print(f"{check.name}: other translations of sentence {numbers}; the first is: {lines[check.other_tokens[0] - 1]}")
+    return not failed
+
+
+def _sentences(request: SelftestRequest, translator) -> list[str]:
+    """Those of --source, or the run's own held-out ones."""
+    if request.source is not None:
+        return read_lines(request.source)
+    config = translator.config
+    for split in ("valid", "test", "train"):
+        described = getattr(config.data, split)
+        if described:
+            try:
+                return [line for corpus in read_corpora(described, split, config.source, config.target) for line in corpus.sources]
+            except MtError as error:
+                raise DataError(f"the run's own sentences cannot be read ({error}); give some with --source FILE") from error
+    return []
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """The options of `mt export`."""
+
+    run: str | None
+    program: str
+    quantization: str | None
+    output: Path | None
+    lines: int
+
+
+def export_model(request: ExportRequest) -> None:
+    """Export, and print how the two programs compare."""
+    from mt.export.export import export
+    from mt.runs import find_run, shown
+    from mt.text_table import text_table
+    from mt.translator import Translator
+
+    translator = Translator.load(request.run)
+    name = request.program if request.quantization is None else f"{request.program}-{request.quantization}"
+    folder = request.output or find_run(request.run).path / "export" / name
+
+    def progress(text: str) -> None:
+        print(f"{text} …", file=sys.stderr)
+
+    result = export(translator, request.program, request.quantization, folder, request.lines, progress)
+    found = result.check
+    print(f"{shown(folder)}: {result.bytes / 1e6:.1f} MB, checked on {found.lines} pairs")
+    low, high = found.chrf_interval
+    rows = [
+        ("greedy translations that are equal", f"{found.greedy_equal} of {found.lines}"),
+        (f"with a beam of {translator.config.decoding.beam_size} (its search is not mt's)", f"{found.beam_equal} of {found.lines}"),
+        ("log-probabilities of a token differ by at most", f"{found.largest_difference:.1e}"),
+        ("BLEU, mt and exported", f"{found.bleu:.2f}, {found.exported_bleu:.2f}"),
+        ("chrF, mt and exported", f"{found.chrf:.2f}, {found.exported_chrf:.2f}"),
+        ("chrF, exported minus mt, 95 % interval", f"{low:+.2f} to {high:+.2f}"),
+        ("as fast as mt, this once", f"{found.speed:.1f} times"),
+    ]
+    print(text_table(("", ""), rows).lstrip("\n"))

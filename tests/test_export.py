@@ -1,0 +1,137 @@
+"""Exports translate as the model does, and what does not is refused."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.data.special_ids import EOS
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.batches import translate_ids
+from mt.decoding.scoring import score_ids
+from mt.export import ctranslate2
+from mt.export.check import ExportCheck
+from mt.model.build import build_model
+from mt.runs import load_model
+from tests.command_line import run_mt
+
+COMBINATIONS = [
+    *itertools.product(("sinusoidal", "learned", "rotary", "none"), ("relu", "gelu", "swiglu"), ("layernorm", "rmsnorm"), ("post", "pre")),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(trained_run: Path) -> Tokenizer:
+    return Tokenizer.load(trained_run)
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS[::3] + COMBINATIONS[1:8:3], ids="-".join)
+def test_ctranslate2_scores_and_translates_as_mt(combination: tuple[str, ...], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    positions, activation, norm, norm_position = combination
+    torch.manual_seed(5)
+    config = ModelConfig(
+        d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, positions=positions, activation=activation, norm=norm,
+        norm_position=norm_position, tie_embeddings="none" if norm == "rmsnorm" else "all", max_positions=60,
+    )  # fmt: skip
+    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)  # biases and norms too
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    (tmp_path / "int8").mkdir()
+    ctranslate2.write(model, tokenizer, tmp_path / "int8", "int8")
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items()), "quantising left the model as it was"
+    ctranslate2.write(model, tokenizer, tmp_path, None)
+    exported = ctranslate2.Exported(tmp_path, tokenizer, 1)
+    sources = tokenizer.encode_source(["ba be bi bo", "da", "ma ka di di mu do bi ki ke", "me du mi"])
+    targets = tokenizer.encode_target(["ba be", "da da da", "mu", "me du mi ba"])
+    expected = score_ids(model, sources, targets, 1.0)
+    for ours, theirs in zip(expected, exported.score(sources, targets), strict=True):
+        assert theirs == pytest.approx(ours.token_log_probs, abs=2e-4)
+    greedy = DecodingConfig(method="greedy", beam_size=1, max_length_ratio=0.0, max_length_extra=12)
+    ours = [best.tokens for best, *_ in translate_ids(model, sources, greedy)]
+    assert exported.translate(sources, greedy, 12) == ours
+
+
+def test_the_command_writes_a_checked_folder_that_other_programs_read(trained_run: Path) -> None:
+    import ctranslate2 as engine
+
+    outcome = run_mt("export", str(trained_run), "--output", "out", "--lines", "40")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "checked on 40 pairs" in outcome.stdout and "40 of 40" in outcome.stdout
+    manifest = json.loads(Path("out/mt-export.json").read_text(encoding="utf-8"))
+    assert manifest["to"] == "ctranslate2" and manifest["check"]["greedy_equal"] == 40
+    processor = Tokenizer.load(Path("out")).source.processor
+    [result] = engine.Translator("out").translate_batch([processor.encode("ba be bi", out_type=str)])
+    assert processor.decode(result.hypotheses[0]) == "ba be bi"
+    again = run_mt("export", str(trained_run), "--output", "out", "--quantization", "int8", "--lines", "20")
+    assert again.exit_code == 0, again.stderr
+    quantised = json.loads(Path("out/mt-export.json").read_text(encoding="utf-8"))
+    assert quantised["quantization"] == "int8" and quantised["check"]["bleu"] > 90 and quantised["check"]["greedy_equal"] > 15
+    assert [path.name for path in Path().iterdir() if "part" in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "tensorflow"], "--to: 'tensorflow' is none of ctranslate2"),
+        (["--quantization", "int3"], "--quantization: 'int3' is none of int8"),
+        (["--output", "."], "there is something else already"),
+        (["--output", "taken"], "there is something else already"),
+    ],
+)
+def test_impossible_exports_are_refused_before_any_work(trained_run: Path, options: list[str], message: str) -> None:
+    Path("taken").mkdir()
+    outcome = run_mt("export", str(trained_run), *options)
+    assert outcome.exit_code == 2 and message in outcome.stderr
+
+
+def test_an_export_that_translates_otherwise_is_not_kept(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = ctranslate2.write
+
+    def write_another(model: torch.nn.Module, *rest: object) -> None:
+        """The model with one weight changed."""
+        other = load_model(trained_run).model
+        with torch.no_grad():
+            other.decoder[0].cross_attention.out_proj.weight.mul_(0.5)
+        write(other, *rest)
+
+    monkeypatch.setattr(ctranslate2, "write", write_another)
+    outcome = run_mt("export", str(trained_run), "--output", "out", "--lines", "20")
+    assert outcome.exit_code == 2 and "was not kept: a token's log-probability differs by" in outcome.stderr
+    assert list(Path().glob("out*")) == [] and list(Path().glob(".out*")) == []
+
+
+def test_recurrent_models_and_a_missing_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "model.architecture is rnn" in ctranslate2.refusal(ModelConfig(architecture="rnn"))
+    assert ctranslate2.refusal(ModelConfig()) is None
+    monkeypatch.setitem(__import__("sys").modules, "ctranslate2", None)
+    with pytest.raises(Exception, match="pip install"):
+        ctranslate2.require()
+
+
+def test_quantised_weights_may_lose_a_little_and_no_more() -> None:
+    def found(**changes: object) -> ExportCheck:
+        values = {
+            "lines": 100, "greedy_equal": 60, "beam_equal": 50, "largest_difference": 0.4, "bleu": 30.0, "exported_bleu": 29.0,
+            "chrf": 50.0, "exported_chrf": 49.5, "chrf_interval": (-0.9, -0.1), "speed": 2.0,
+        }  # fmt: skip
+        return ExportCheck(**values | changes)
+
+    assert found().refusal(quantised=True) is None
+    assert "loses 3.00 chrF" in found(exported_chrf=47.0, chrf_interval=(-4.0, -2.0)).refusal(quantised=True)
+    assert "differs by 0.4" in found().refusal(quantised=False)
+    assert "60 of 100 greedy" in found(largest_difference=1e-5).refusal(quantised=False)
+    assert found(largest_difference=1e-5, greedy_equal=99).refusal(quantised=False) is None
+
+
+def test_sources_end_with_eos_only_once(tokenizer: Tokenizer, trained_run: Path, tmp_path: Path) -> None:
+    """EOS is CTranslate2's to add: a source that had two would be another sentence."""
+    loaded = load_model(trained_run)
+    ctranslate2.write(loaded.model, tokenizer, tmp_path, None)
+    exported = ctranslate2.Exported(tmp_path, tokenizer, 1)
+    [source] = tokenizer.encode_source(["ba be"])
+    assert source[-1] == EOS and exported._source([source])[0][-1] != "</s>"

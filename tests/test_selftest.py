@@ -1,0 +1,64 @@
+"""`mt selftest` and `mt score`: they see what is the same, and what is not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.config import DecodingConfig
+from mt.decoding.hypothesis import make_hypothesis
+from mt.selftest import compare, run_checks
+from mt.translator import Translator
+from tests.command_line import run_mt
+
+LINES = ["ba be bi bo", "da", "ma ka di di mu do bi ki ke", "", "me du mi"]
+
+
+def test_a_healthy_model_passes_every_check_and_most_to_the_last_bit(trained_run: Path) -> None:
+    translator = Translator.load(trained_run)
+    told: list[str] = []
+    checks = run_checks(translator.model, translator.tokenizer, DecodingConfig(beam_size=4), LINES, told.append)
+    assert all(check.passed and check.compared == 4 for check in checks)
+    assert [check.name for check in checks] == told
+    exact = {check.name for check in checks if check.verdict == "the same to the last bit"}
+    assert exact >= {check.name for check in checks if check.name != "step by step – read as a whole"}
+    assert torch.get_num_threads() == 1
+
+
+def test_what_differs_is_said() -> None:
+    one, other, far = (make_hypothesis([4, 3], [-0.5, log_prob], 1.0) for log_prob in (-1.0, -1.00001, -2.0))
+    rest = make_hypothesis([5, 3], [-0.5, -1.0], 1.0)
+    assert compare("", [[one], [one]], [[one], [one]]).verdict == "the same to the last bit"
+    near = compare("", [[one], [one]], [[one], [other]])
+    assert (near.verdict, near.other_scores, near.passed) == ("the same tokens, scores within rounding", 1, True)
+    assert compare("", [[one]], [[far]]).verdict == "OTHER SCORES" and not compare("", [[one]], [[far]]).passed
+    different = compare("", [[one], [one]], [[one], [rest]])
+    assert (different.verdict, different.other_tokens, different.passed) == ("DIFFERENT TRANSLATIONS", (2,), False)
+
+
+def test_the_command_prints_a_table_and_a_model_whose_cache_lies_fails(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("some.txt").write_text("\n".join(LINES), encoding="utf-8")
+    outcome = run_mt("selftest", "--model", str(trained_run), "--source", "some.txt", "--lines", "3", "--beam", "3")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "3 sentences, beam 3" in outcome.stdout and outcome.stdout.count("the same") == len(outcome.stdout.splitlines()) - 2
+    from mt.model.transformer_state import Position
+
+    remember = Position.remember
+    monkeypatch.setattr(Position, "remember", lambda self, layer, new_PBHWK: remember(self, layer, new_PBHWK * 0.3))
+    broken = run_mt("selftest", "--model", str(trained_run))
+    assert broken.exit_code == 1
+    assert "OTHER SCORES" in broken.stdout or "DIFFERENT TRANSLATIONS" in broken.stdout
+
+
+def test_score_gives_a_line_for_each_pair_and_refuses_unequal_files(trained_run: Path) -> None:
+    Path("s.txt").write_text("ba be\nda\n\n", encoding="utf-8")
+    Path("t.txt").write_text("ba be\nba ba ba\n\n", encoding="utf-8")
+    outcome = run_mt("score", "s.txt", "t.txt", "--model", str(trained_run))
+    assert outcome.exit_code == 0, outcome.stderr
+    header, right, wrong, empty = (line.split("\t") for line in outcome.stdout.splitlines())
+    assert header == ["score", "log_prob", "tokens"]
+    assert float(right[1]) > float(wrong[1]) and float(empty[1]) < 0
+    assert "3 pairs" in outcome.stderr and "perplexity" in outcome.stderr
+    Path("t.txt").write_text("ba be\n", encoding="utf-8")
+    refused = run_mt("score", "s.txt", "t.txt", "--model", str(trained_run))
+    assert refused.exit_code == 2 and "s.txt has 3 lines but t.txt has 1" in refused.stderr
