@@ -6,7 +6,7 @@ Text and tokenizer are not its matter; see mt/translator.py.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from queue import SimpleQueue
 
 import torch
@@ -16,6 +16,9 @@ from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.method import Sentence
 from mt.decoding.search import METHODS, SearchOptions, Waiting, check_options, decode, rows_per_sentence
 from mt.model.interface import TranslationModel
+
+_WIDE = 512
+"""From this d_model on the steps of a single sentence are shared among threads; a narrower model is slower with two than with one."""
 
 
 def translate_ids(
@@ -62,7 +65,9 @@ def _decode_all(
     waiting = Waiting(longest_first, options.max_tokens // rows_per_sentence(options), at_most=-(-len(sentences) // max(1, threads)))
     method = METHODS[options.method]
     if threads <= 1:
-        yield from decode(model, waiting, method(options, device))
+        small = device.type == "cpu" and model.output_weight_VD.shape[1] < _WIDE
+        with _one_thread_each() if small else nullcontext():
+            yield from decode(model, waiting, method(options, device))
         return
     found: SimpleQueue[tuple[int, list[Hypothesis]] | None] = SimpleQueue()
     autocast = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
@@ -89,7 +94,7 @@ def _decode_all(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Threads that begin inside calculate with one thread each."""
+    """This thread, and those that begin inside, calculate with one thread each."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,0 +1,47 @@
+"""`mt`'s own search, timed: called by bench_decoding.py with a job as JSON; prints its figures as JSON."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.decoding.batches import translate_ids
+from mt.model.build import build_model
+from mt.runs import load_parameters
+
+
+def main() -> None:
+    """Load, warm up, translate everything, then sentence by sentence."""
+    job = json.loads(sys.argv[1])
+    folder = Path(job["folder"])
+    torch.set_num_threads(job["threads"])
+    shape = json.loads((folder / "shape.json").read_text(encoding="utf-8"))
+    vocabulary = shape.pop("vocabulary")
+    model = build_model(ModelConfig(**shape), vocabulary, vocabulary).eval()
+    load_parameters(model, load_file(folder / "weights.safetensors"), folder)
+    sources = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
+    method = "beam" if job["beam"] > 1 else "greedy"
+    options = DecodingConfig(method=method, beam_size=job["beam"], length_penalty=job["penalty"])
+    with torch.autocast("cpu", torch.bfloat16, enabled=job["program"] == "mt-bf16"):
+        translate_ids(model, sources[:100], options)
+        begin = time.perf_counter()
+        found = translate_ids(model, sources, options)
+        seconds = time.perf_counter() - begin
+        alone = sources[: job["single"]]
+        begin = time.perf_counter()
+        for source in alone:
+            translate_ids(model, [source], options)
+        single = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    tokens = [best.tokens for best, *_ in found]
+    figures = {"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak, "tokens": tokens}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
