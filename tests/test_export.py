@@ -132,6 +132,8 @@ def test_sources_end_with_eos_only_once(tokenizer: Tokenizer, trained_run: Path,
     """EOS is CTranslate2's to add: a source that had two would be another sentence."""
     loaded = load_model(trained_run)
     ctranslate2.write(loaded.model, tokenizer, tmp_path, None)
+    torch.set_num_threads(2)
     exported = ctranslate2.Exported(tmp_path, tokenizer, 1)
+    assert torch.get_num_threads() == 2, "the other program leaves torch its threads"
     [source] = tokenizer.encode_source(["ba be"])
     assert source[-1] == EOS and exported._source([source])[0][-1] != "</s>"

@@ -69,7 +69,9 @@ class Exported:
     def __init__(self, folder: Path, tokenizer: Tokenizer, threads: int):
         import ctranslate2
 
+        before = torch.get_num_threads()
         self._translator = ctranslate2.Translator(str(folder), inter_threads=threads, intra_threads=1)
+        torch.set_num_threads(before)  # making it sets OpenMP's number for this thread, and with it torch's, to one
         self._source_pieces, self._target_pieces = pieces(tokenizer.source), pieces(tokenizer.target)
         self._target_ids = {piece: token for token, piece in enumerate(self._target_pieces)}
         self._never = [[self._target_pieces[token]] for token in (PAD, BOS)]
