@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from mt.config import Config, DecodingConfig
 from mt.config_file import replace_fields
 from mt.data.encodings import normalise
@@ -18,6 +16,9 @@ from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import Hypothesis
 from mt.model.interface import TranslationModel
 from mt.runs import find_model, load_model
+
+BLOCK_LINES = 8192
+"""So many lines are searched at a time: what a search notes of every token is kept no longer than that."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,14 @@ class Translator:
         """The n best translations of each line, best first. progress: called with the number of lines done since its last call."""
         if isinstance(lines, str):
             raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
-        sources = self.tokenizer.encode_source([normalise(line) for line in lines])
-        # A line without text has nothing but its end token; the search answers an empty source with an empty translation.
-        sources = [source if len(source) > 1 else [] for source in sources]
-        with torch.inference_mode():
+        found = []
+        for first in range(0, len(lines), BLOCK_LINES):
+            sources = self.tokenizer.encode_source([normalise(line) for line in lines[first : first + BLOCK_LINES]])
+            # A line without text has nothing but its end token; the search answers an empty source with an empty translation.
+            sources = [source if len(source) > 1 else [] for source in sources]
             nbest = translate_ids(self.model, sources, options or self.config.decoding, progress)
-        return [[self._to_text(hypothesis) for hypothesis in hypotheses] for hypotheses in nbest]
+            found += [[self._to_text(hypothesis) for hypothesis in hypotheses] for hypotheses in nbest]
+        return found
 
     def _to_text(self, hypothesis: Hypothesis) -> Translation:
         """A hypothesis with its tokens joined to text."""

@@ -45,6 +45,14 @@ def test_what_was_learnt_comes_back_in_the_order_asked(translator: Translator) -
     assert translator.translate(SOURCES[:3] * 2) == translations[:3] * 2
 
 
+def test_many_lines_are_searched_in_blocks_with_the_same_results(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    whole = translator.translate_nbest([*SOURCES, ""], progress=counts.append)
+    monkeypatch.setattr("mt.translator.BLOCK_LINES", 7)
+    assert translator.translate_nbest([*SOURCES, ""], progress=counts.append) == whole
+    assert sum(counts) == 2 * len(whole) == 2 * (len(SOURCES) + 1)
+
+
 def test_a_line_without_text_stays_one(translator: Translator) -> None:
     lines = ["", SOURCES[0], "   ", "\n", SOURCES[1], ""]
     first, second = translator.translate(SOURCES[:2])
