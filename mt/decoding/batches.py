@@ -78,6 +78,9 @@ def _decode_all(
             with torch.autocast("cpu", enabled=autocast[0], dtype=autocast[1]):
                 for result in decode(model, waiting, method(options, device)):
                     found.put(result)
+        except BaseException:
+            waiting.stop()  # or the others would translate all the rest before the failure is told
+            raise
         finally:
             found.put(None)
 

@@ -35,6 +35,7 @@ METHODS: dict[str, Callable[[SearchOptions, torch.device], Method]] = {"beam": B
 _REFILL = 0.25
 """The share of the sentences in flight that are encoded together to take the places of those that leave."""
 _ROWS = 32
+"""What the number of rows whose logits are wanted is rounded up to a multiple of."""
 _GROWTH = 1.5
 """More sentences come than leave when so many times as many as are in flight would fit, because shorter ones have come to the front."""
 

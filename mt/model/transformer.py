@@ -1,8 +1,8 @@
 """The encoder–decoder Transformer (Vaswani et al. 2017), in the paper's words and order.
 
 Encoder and decoder are stacks of equal layers that keep the shape (B, S, D). Post-norm is the paper's; pre-norm (Xiong et al. 2020)
-adds one final norm to each stack. Loss and search are
-elsewhere, and so is what the decoder remembers from step to step (transformer_state.py). Legend in mt/model/interface.py.
+adds one final norm to each stack. Loss and search are elsewhere, and so is what the decoder remembers from step to step
+(transformer_state.py). Legend in mt/model/interface.py.
 """
 
 import math
