@@ -32,6 +32,12 @@ SetOption = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="A run, its name, or a checkpoint. Default: $MT_MODEL or the latest finished run.")
 ]
+ModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", "-m", help="A run, its name, a checkpoint, an export; several: an ensemble. Default: $MT_MODEL, or the latest run."
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 BeamOption = Annotated[
     int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)
@@ -58,8 +64,33 @@ def _root(
 
 
 @app.command()
+def init(
+    files: Annotated[list[Path], typer.Argument(help="A table of pairs, or two text files (source first).", show_default=False)],
+    source: Annotated[str | None, typer.Option("--source", help="The language to translate from, such as ko.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="The language to translate into, such as en.")] = None,
+    valid: Annotated[list[Path] | None, typer.Option("--valid", help="Validation pairs: a table, or given twice, two text files.")] = None,
+    test: Annotated[list[Path] | None, typer.Option("--test", help="Test pairs, likewise.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The configuration to write. Default: the files' name.")] = None,
+    hours: Annotated[float, typer.Option("--hours", help="How long training may take.", min=0.01)] = 1.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace a configuration that exists.")] = False,
+) -> None:
+    """Propose a configuration for your pairs.
+
+    Looks at pairs and machine, holds pairs out to measure on where there are none, and writes a YAML with a reason beside each value.
+    """
+    from mt.init_command import InitRequest, write_proposal
+
+    write_proposal(InitRequest(files, source, target, valid or (), test or (), output, hours, force))
+
+
+@app.command()
 def train(
-    config: ConfigOption,
+    config: Annotated[
+        str | None, typer.Option("--config", "-c", help="A YAML file, or a name in configs/ or among the shipped ones (demo, base, …).")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Instead: a table of pairs, or given twice, two text files; see mt init.")
+    ] = None,
     overrides: SetOption = None,
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", help="Be done in this time: the whole schedule is fitted into it (training.max_hours).")
@@ -69,11 +100,20 @@ def train(
         int, typer.Option("--processes", help="Train in so many processes on this machine; torchrun does it on several.", min=1)
     ] = 1,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; an existing run of that name is kept beside.")] = False,
+    verify_resume: Annotated[
+        bool, typer.Option("--verify-resume", help="Instead of training: replay the updates between the last two checkpoints and compare.")
+    ] = False,
 ) -> None:
     """Train a model, or go on with an unfinished run.
 
     A run that was stopped continues exactly where it was last saved; its name is the configuration's.
     """
+    if (config is None) == (not data):
+        raise ConfigError("give --config (a configuration) or --data (pairs), one of the two")
+    if data:
+        from mt.init_command import config_for
+
+        config = str(config_for(data, max_hours or (max_minutes or 60) / 60))
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         from mt.training.launch import launch
 
@@ -87,6 +127,12 @@ def train(
         if max_hours is not None and max_minutes is not None:
             raise ConfigError("give --max-hours or --max-minutes, not both")
         settings.append(f"training.max_hours={max_hours if max_hours is not None else max_minutes / 60}")
+    if verify_resume:
+        from mt.training.verify import verify
+
+        if not verify(load_config(config, settings)):
+            raise typer.Exit(1)
+        return
     train_config(load_config(config, settings), restart)
 
 
@@ -108,7 +154,7 @@ def tokenizer(
 @app.command()
 def translate(
     sentences: Annotated[list[str] | None, typer.Argument(help="Sentences to translate.", show_default=False)] = None,
-    model: ModelOption = None,
+    model: ModelsOption = None,
     input: Annotated[Path | None, typer.Option("--input", "-i", help="A text file, one sentence a line ('-': standard input).")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write, line for line. Default: standard output.")] = None,
     beam: BeamOption = None,
@@ -120,27 +166,53 @@ def translate(
     top_k: Annotated[int | None, typer.Option("--top-k", help="Sampling: only the K most probable tokens; 0 is all.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="Sampling: only the fewest tokens that reach this probability.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Sampling: the same seed gives the same translations.")] = None,
+    no_repeat_ngram: Annotated[
+        int | None, typer.Option("--no-repeat-ngram", help="No N pieces in a row occur twice; 0 is off.", min=0)
+    ] = None,
+    coverage_penalty: Annotated[
+        float | None, typer.Option("--coverage-penalty", help="GNMT's beta: rank by how much of the source was looked at; 0 is off.", min=0)
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="Begin every translation with this text (whole words).")] = "",
+    forbid: Annotated[
+        list[str] | None,
+        typer.Option("--forbid", help="A word or phrase that is not to be written; 'WORD*': nor with an ending. Repeatable."),
+    ] = None,
+    require: Annotated[
+        list[str] | None, typer.Option("--require", help="A word or phrase that must be written; 'WORD*': any ending will do. Repeatable.")
+    ] = None,
+    mbr: Annotated[
+        int | None, typer.Option("--mbr", help="Of N candidates the one most like the others (chrF).", metavar="N", min=2)
+    ] = None,
+    alignment: Annotated[
+        Path | None, typer.Option("--alignment", help="Write which target word was made from which source word: 0-0 1-2 …")
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="auto, torch, or ctranslate2: the run's export.")] = "auto",
     device: DeviceOption = "cpu",
 ) -> None:
     """Translate sentences or files, line for line.
 
-    Takes arguments, a file, or standard input; the order is kept, and an empty line stays an empty line.
+    Takes arguments, a file, or standard input; the order is kept, and an empty line stays an empty line. In a terminal, without anything
+    to translate, it asks for sentences.
     """
-    from mt.commands import TranslateRequest, translate_lines
+    from mt.translate_command import TranslateRequest, translate_lines
 
     if beam == 1 and method is None and not nbest:
         method = "greedy"
     chosen = {
         "method": method, "beam_size": beam, "nbest": nbest, "length_penalty": length_penalty,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
+        "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
-    translate_lines(TranslateRequest(sentences or [], model, input, output, changes, scores, device))
+    constraints = (prefix, forbid or (), require or ())
+    translate_lines(
+        TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, mbr, alignment, device, *constraints)
+    )
 
 
 @app.command("eval")
 def evaluate(
-    model: ModelOption = None,
+    model: ModelsOption = None,
     split: Annotated[str, typer.Option("--split", help="train, valid or test: the pairs the run's configuration names.")] = "test",
     source: Annotated[Path | None, typer.Option("--source", help="Instead of a split: a text file to translate.")] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="Its reference translations, line for line.")] = None,
@@ -161,7 +233,7 @@ def evaluate(
         changes |= {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}
     if length_penalty is not None:
         changes["length_penalty"] = length_penalty
-    evaluate_model(EvalRequest(model, split, source, reference, output, json_file, changes, device))
+    evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device))
 
 
 @app.command()

@@ -340,6 +340,11 @@ class DecodingConfig(Section):
     """Tokens added to the limit on a hypothesis' length."""
     nbest: Positive = 1
     """Hypotheses returned for a sentence."""
+    no_repeat_ngram: Count = 0
+    """No n-gram of so many target tokens occurs twice in a hypothesis (Paulus et al. 2018). 0: off."""
+    coverage_penalty: NonNegative = 0.0
+    """Beta of the coverage penalty (Wu et al. 2016, equation 14), by which what beam search has found is ranked anew: the more of the
+    source the cross-attention of the last decoder layer passed over, the lower the score. 0: off."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """What sampling divides the logits by: below 1 is safer, above 1 more varied."""
     top_k: Count = 0

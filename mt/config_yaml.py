@@ -67,6 +67,8 @@ def _yaml() -> YAML:
 
 def _plain(node: Any, path: KeyPath, draft: Draft) -> Any:
     """Plain dicts, lists and scalars of what ruamel read; the places of the keys go into the draft."""
+    if isinstance(node, TaggedScalar) or (isinstance(node, CommentedMap | CommentedSeq) and node.tag.value):
+        raise ConfigError(f"{draft.place_of(path)}: {key_text(path)}: the tag {node.tag.value} has no meaning here; remove it")
     if isinstance(node, CommentedMap):
         values = {}
         for key, value in node.items():
@@ -81,8 +83,6 @@ def _plain(node: Any, path: KeyPath, draft: Draft) -> Any:
             draft.places[(*path, index)] = Place(draft.place.origin, node.lc.item(index)[0] + 1)
             items.append(_plain(item, (*path, index), draft))
         return items
-    if isinstance(node, TaggedScalar):
-        raise ConfigError(f"{draft.place_of(path)}: {key_text(path)}: the tag {node.tag.value} has no meaning here; remove it")
     if isinstance(node, bool | ScalarBoolean):
         return bool(node)
     for kind in (int, float, str):

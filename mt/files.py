@@ -1,15 +1,26 @@
 """Files that are either whole or not there: written beside their place, synced, renamed."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one, never a part. Text is written as UTF-8."""
+    _write_parts(path, [data.encode("utf-8") if isinstance(data, str) else data])
+
+
+def write_lines_atomically(path: Path, lines: Iterable[str]) -> None:
+    """The same line by line, without holding them all."""
+    _write_parts(path, (f"{line}\n".encode() for line in lines))
+
+
+def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """The parts one after the other beside the place, then a rename."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as stream:
-            stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+            stream.writelines(parts)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(beside, path)

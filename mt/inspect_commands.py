@@ -1,15 +1,16 @@
 """What the `mt inspect` commands do once their options are parsed: read, call, print or write."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.commands import refuse_unwritable
 from mt.config_file import load_config
 from mt.data.corpus import read_corpora
 from mt.data.encodings import normalise
 from mt.errors import DataError, RunError
 from mt.files import write_atomically
+from mt.output import refuse_unwritable
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ def show_shapes(request: ShapesRequest) -> None:
     from mt.inspection.page import path_page
     from mt.inspection.path import make_path, model_without_weights
     from mt.inspection.text_view import path_text
-    from mt.runs import find_model, load_model
+    from mt.runs import find_model
+    from mt.stored_model import load_model
     from mt.training.prepare import tokenizer_for
     from mt.translator import Translator
 
@@ -91,7 +93,8 @@ def show_attention(request: AttentionRequest) -> None:
     from mt.inspection.look import KINDS, look_at
     from mt.inspection.look_page import look_page
     from mt.inspection.look_text import look_text
-    from mt.runs import find_model, load_model
+    from mt.runs import find_model
+    from mt.stored_model import load_model
 
     if request.kind not in KINDS:
         raise DataError(f"--kind: '{request.kind}' is none of {', '.join(KINDS)}")
@@ -155,7 +158,8 @@ def explain_translation(request: ExplainRequest) -> None:
     """Print why the model translated a sentence as it did; write the page if asked."""
     from mt.inspection.explain import beam_options, explain
     from mt.inspection.explain_text import explain_text
-    from mt.runs import find_model, load_model
+    from mt.runs import find_model
+    from mt.stored_model import load_model
 
     refuse_unwritable(request.html)
     loaded = load_model(find_model(request.model))
@@ -163,6 +167,12 @@ def explain_translation(request: ExplainRequest) -> None:
     target = None if request.target is None else normalise(request.target)
     explanation = explain(loaded.model, loaded.tokenizer, normalise(request.sentence), target, options)
     print(explain_text(explanation))
+    if options.coverage_penalty:
+        print(
+            f"note: decoding.coverage_penalty is {options.coverage_penalty:g}: mt translate also ranks what the beam found by coverage, "
+            "and may put another of them first",
+            file=sys.stderr,
+        )
     if request.html is not None:
         from mt.inspection.explain_page import explain_page
 

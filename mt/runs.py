@@ -9,32 +9,21 @@
       model.safetensors    the final weights                   summary.json       scores; both exist once the run is finished
 
 Nothing is pickled. A checkpoint is written beside its place, synced and renamed. What a checkpoint's tensors mean is the
-trainer's business (mt/training/state.py).
+trainer's business (mt/training/state.py), how weights become a file and a model stored_model.py's: here nothing heavy is imported.
 """
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
-from mt.config import Config
-from mt.config_file import load_config
-from mt.data.tokenizer import Tokenizer
 from mt.errors import RunError
 from mt.files import sync_directory, write_atomically
-from mt.model.build import build_model
-from mt.model.interface import TranslationModel
-
-FORMAT = "mt-1"
-"""Stands in the metadata of every weights file."""
 
 
 def runs_root() -> Path:
@@ -81,6 +70,11 @@ class RunDirectory:
         """The folder of checkpoints."""
         return self.path / "checkpoints"
 
+    def weights_to_use(self) -> Path:
+        """The file of the final weights, else of the best checkpoint's, else of the last one's; the first of them when there is none."""
+        choices = [self.weights_path, *(weights_of(self.checkpoints_path / name) for name in ("best", "last"))]
+        return next((path for path in choices if path.is_file()), choices[0])
+
     def exists(self) -> bool:
         """Whether a run was begun here."""
         return self.config_path.is_file()
@@ -110,16 +104,18 @@ class RunDirectory:
         found = self.checkpoints_path.glob("step-*/state.json") if self.checkpoints_path.is_dir() else []
         return sorted(int(path.parent.name.removeprefix("step-")) for path in found if not path.parent.is_symlink())
 
-    def save_checkpoint(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Any, stamp: str) -> Path:
-        """Write one checkpoint: a safetensors file for each entry of `tensors`, and state.json. `stamp`: the tokenizer's hash."""
+    def save_checkpoint(self, step: int, files: Iterable[tuple[str, bytes]], state: dict) -> Path:
+        """Write one checkpoint: files by name, asked for one after the other, state.json, and the hashes of all."""
         final = self.checkpoint_path(step)
         part = final.with_name(f".{final.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
-            for name, group in tensors.items():
-                write_atomically(part / f"{name}.safetensors", serialise(group, stamp))
-            write_atomically(part / "state.json", json.dumps(state, indent=2))
+            hashes = {}
+            for name, content in chain(files, [("state.json", json.dumps(state, indent=2).encode())]):
+                write_atomically(part / name, content)
+                hashes[name] = hashlib.sha256(content).hexdigest()
+            write_atomically(part / HASHES, _with_own_hash("".join(f"{digest}  {name}\n" for name, digest in hashes.items())))
             if final.exists():
                 shutil.rmtree(final)
             os.replace(part, final)
@@ -144,6 +140,14 @@ class RunDirectory:
             return None
         return int(link.resolve().name.removeprefix("step-"))
 
+    def set_aside(self, step: int) -> Path:
+        """Rename a damaged checkpoint, so that nobody takes it for one; where it is now."""
+        folder = self.checkpoint_path(step)
+        aside = folder.with_name(f"damaged-{folder.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(folder, aside)
+        return aside
+
     def remove_leftovers(self) -> None:
         """Delete what an interrupted save left: parts beside their places, and checkpoints that were being deleted."""
         half_deleted = [path for path in self.checkpoints_path.glob("step-*") if not (path / "state.json").is_file()]
@@ -151,64 +155,43 @@ class RunDirectory:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def serialise(tensors: Mapping[str, Tensor], stamp: str) -> bytes:
-    """Tensors as a safetensors file, with the format and the tokenizer's hash in its metadata."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # One entry, because safetensors writes several in any order, and equal weights are to be equal files.
-    return save(contiguous, metadata={"mt": json.dumps({"format": FORMAT, "tokenizer": stamp})})
+HASHES = "SHA256SUMS"
+"""The file of a checkpoint with the hash of every other, as sha256sum reads it, and of itself in its last line."""
 
 
-def read_tensors(path: Path, stamp: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. RunError when it is missing, damaged, or made with another tokenizer than `stamp`."""
-    try:
-        with safe_open(path, framework="pt") as stream:
-            metadata = json.loads((stream.metadata() or {}).get("mt", "{}"))
-            if stamp is not None and metadata.get("tokenizer") != stamp:
-                raise RunError(
-                    f"{shown(path)}: these weights were trained with another tokenizer (theirs begins "
-                    f"{metadata.get('tokenizer', '?')[:12]}, the one beside them {stamp[:12]}); put the run's own tokenizer "
-                    "back, or translate with the run that belongs to it"
-                )
-            return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dict
-    except FileNotFoundError as error:
-        raise RunError(f"{shown(path)}: there are no weights here") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise RunError(f"{shown(path)}: the weights are damaged or cut short ({error})") from error
+def _with_own_hash(lines: str) -> str:
+    return f"{lines}# {hashlib.sha256(lines.encode()).hexdigest()}\n"
 
 
-def parameters_of(model: TranslationModel) -> dict[str, Tensor]:
-    """The trained tensors by name, tied ones once."""
-    return {name: parameter.data for name, parameter in model.named_parameters()}
+def file_hash(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def load_parameters(model: TranslationModel, tensors: Mapping[str, Tensor], origin: Path) -> None:
-    """Copy tensors into the model's parameters. RunError when names or shapes do not fit the configuration beside them."""
-    own = parameters_of(model)
-    problems = [f"{name} is missing" for name in own.keys() - tensors.keys()]
-    problems += [f"{name} is not part of the model" for name in tensors.keys() - own.keys()]
-    problems += [
-        f"{name} has the shape {tuple(tensors[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own.keys() & tensors.keys()
-        if own[name].shape != tensors[name].shape
-    ]
-    if problems:
-        raise RunError(f"{shown(origin)}: the weights do not belong to the configuration beside them: {sorted(problems)[0]}")
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            own[name].copy_(tensor)
-    model.train(model.training)  # what was prepared from the old weights is forgotten
+def checkpoint_damage(folder: Path, only: str | None = None) -> str | None:
+    """What of a checkpoint is not as it was written, bit for bit; None when all is. only: look at this file alone.
+
+    Files that were meant to go (the optimizer of an older checkpoint) are not missed. What an earlier version of mt wrote has no hashes.
+    """
+    if not (folder / HASHES).is_file():
+        return None
+    content = (folder / HASHES).read_bytes()
+    lines = content[: content.rfind(b"#")]
+    if content != _with_own_hash(lines.decode("utf-8", "replace")).encode():
+        return f"{HASHES} is not as it was written"
+    for line in lines.decode().splitlines():
+        digest, name = line.split("  ", 1)
+        path = folder / name
+        if only in (None, name) and path.is_file() and file_hash(path) != digest:
+            return f"{name} is not as it was written"
+    return None
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """All that is needed to translate."""
-
-    path: Path
-    """The weights file."""
-    config: Config
-    tokenizer: Tokenizer
-    model: TranslationModel
-    """In evaluation mode, on the CPU, fp32."""
+def weights_of(checkpoint: Path) -> Path:
+    """The weights of a checkpoint to translate with: where there is a running average, that is what was validated."""
+    ema = checkpoint / "ema.safetensors"
+    return ema if ema.is_file() else checkpoint / "model.safetensors"
 
 
 def _all_runs() -> list[RunDirectory]:
@@ -266,31 +249,3 @@ def find_run(reference: str | None = None) -> RunDirectory:
     if not runs:
         raise RunError(f"there is no run in {shown(runs_root())}; train one first ('mt train --config demo'), or name one")
     return runs[0]
-
-
-def _weights_of(checkpoint: Path) -> Path:
-    """The weights of a checkpoint to translate with: where there is a running average, that is what was validated."""
-    ema = checkpoint / "ema.safetensors"
-    return ema if ema.is_file() else checkpoint / "model.safetensors"
-
-
-def load_model(directory: Path) -> LoadedModel:
-    """Load a run (its final weights, else its best, else its last checkpoint) or one checkpoint directory of a run.
-
-    RunError when it is neither, is incomplete or damaged.
-    """
-    if (directory / "state.json").is_file():
-        run, weights = RunDirectory(directory.resolve().parent.parent), _weights_of(directory)
-    else:
-        run = RunDirectory(directory)
-        choices = [run.weights_path, *(_weights_of(run.checkpoints_path / name) for name in ("best", "last"))]
-        weights = next((path for path in choices if path.is_file()), choices[0])
-    if not run.exists():
-        raise RunError(f"{shown(directory)}: this is not a run directory of mt (there is no config.yaml)")
-    config = load_config(run.config_path)
-    if not weights.is_file():
-        raise RunError(f"{shown(run.path)}: this run has saved no weights yet; go on with 'mt train --config {shown(run.config_path)}'")
-    tokenizer = Tokenizer.load(run.path)
-    model = build_model(config.model, len(tokenizer.source), len(tokenizer.target))
-    load_parameters(model, read_tensors(weights, tokenizer.fingerprint()), weights)
-    return LoadedModel(weights, config, tokenizer, model.eval())

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 
-from mt.commands import line_bar, put_lines, refuse_unwritable
 from mt.data.corpus import read_corpora, read_lines
 from mt.errors import DataError, MtError
+from mt.output import line_bar, put_lines, refuse_unwritable
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,14 @@ class ExportRequest:
 def export_model(request: ExportRequest) -> None:
     """Export, and print how the two programs compare."""
     from mt.export.export import export
+    from mt.export.manifest import EXPORTS
     from mt.runs import find_run, shown
     from mt.text_table import text_table
     from mt.translator import Translator
 
     translator = Translator.load(request.run)
     name = request.program if request.quantization is None else f"{request.program}-{request.quantization}"
-    folder = request.output or find_run(request.run).path / "export" / name
+    folder = request.output or find_run(request.run).path / EXPORTS / name
 
     def progress(text: str) -> None:
         print(f"{text} …", file=sys.stderr)

@@ -5,44 +5,42 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config import Config, DecodingConfig
 from mt.config_file import replace_fields
 from mt.data.encodings import normalise
+from mt.data.pieces import piece_bytes
+from mt.data.special_ids import UNK
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
+from mt.decoding.constraints import Constraints
 from mt.decoding.hypothesis import Hypothesis
+from mt.decoding.phrases import Spelling, compile_phrase
+from mt.errors import DecodingError, RunError
+from mt.memory import give_back_freed_memory
+from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
-from mt.runs import find_model, load_model
+from mt.runs import find_model, shown
+from mt.stored_model import load_model
+from mt.translation import Translation
 
 BLOCK_LINES = 8192
 """So many lines are searched at a time: what a search notes of every token is kept no longer than that."""
 
 
-@dataclass(frozen=True)
-class Translation:
-    """One translation of one sentence."""
-
-    text: str
-    """Detokenised."""
-    score: float
-    """Log-probability divided by the length penalty; what the beam ranks by."""
-    log_prob: float
-    """The natural logarithm of the translation's probability under the model."""
-    finished: bool
-    """False when the length limit cut it off."""
-
-
 class Translator:
-    """A trained model with its tokenizer. path: the weights file it was loaded from, if it was."""
+    """A trained model with its tokenizer. path: the weights file it was loaded from, if it was; others: those of an ensemble's others."""
 
-    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, config: Config, path: Path | None = None):
+    def __init__(
+        self, model: TranslationModel, tokenizer: Tokenizer, config: Config, path: Path | None = None, others: tuple[Path, ...] = ()
+    ):
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
         self.path = path
+        self.others = others
+        self._spelling: Spelling | None = None
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu") -> "Translator":
@@ -50,22 +48,75 @@ class Translator:
         loaded = load_model(find_model(None if model is None else str(model)))
         return cls(loaded.model.to(device), loaded.tokenizer, loaded.config, loaded.path)
 
-    def translate(self, lines: Sequence[str], **overrides: object) -> list[str]:
+    @classmethod
+    def load_all(cls, models: Sequence[str | Path], device: str = "cpu") -> "Translator":
+        """Several runs that translate together (mt/model/ensemble.py), with the decoding settings of the first; one or none: as `load`.
+
+        RunError when one is not there, or has another vocabulary than the first.
+        """
+        if len(models) < 2:
+            return cls.load(models[0] if models else None, device)
+        loaded = [load_model(find_model(str(model))) for model in models]
+        first = loaded[0]
+        for other in loaded[1:]:
+            if other.tokenizer.fingerprint() != first.tokenizer.fingerprint():
+                raise RunError(
+                    f"--model: {shown(other.path)} has another vocabulary than {shown(first.path)}; an ensemble's runs need the same one: "
+                    "train them on the same data with the same `tokenizer` settings, and other seeds or sizes"
+                )
+        ensemble = Ensemble([one.model for one in loaded]).eval()
+        return cls(ensemble.to(device), first.tokenizer, first.config, first.path, tuple(other.path for other in loaded[1:]))
+
+    @property
+    def source_language(self) -> str:
+        """The code of the language it translates from."""
+        return self.config.source
+
+    @property
+    def target_language(self) -> str:
+        """The code of the language it translates into."""
+        return self.config.target
+
+    def translate(self, lines: Sequence[str], constraints: Constraints | None = None, **overrides: object) -> list[str]:
         """The best translation of each line, in order; an empty line stays an empty line.
 
-        overrides: fields of `decoding`, for example beam_size=1. ConfigError for an unknown field or an impossible value.
+        constraints: what `constraints` makes, for every line. overrides: fields of `decoding`, for example beam_size=1. ConfigError for
+        an unknown field or an impossible value.
         """
-        return [best[0].text for best in self.translate_nbest(lines, self.options(**overrides))]
+        asked = None if constraints is None else [constraints] * len(lines)
+        return [best[0].text for best in self.translate_nbest(lines, self.options(**overrides), constraints=asked)]
 
     def options(self, **overrides: object) -> DecodingConfig:
         """The run's decoding settings with some fields replaced."""
         changes = {f"decoding.{key}": value for key, value in overrides.items()}
         return replace_fields(self.config, changes).decoding
 
+    def constraints(self, prefix: str = "", forbid: Sequence[str] = (), require: Sequence[str] = ()) -> Constraints:
+        """What a translation must begin with, must not contain, and must contain, as text.
+
+        prefix: whole words, since the tokenizer would cut the beginning of a word otherwise than the word. forbid and require: words or
+        phrases, found where they stand between boundaries (mt/decoding/phrases.py), upper and lower case as given; with a star at the end
+        anything may follow. DecodingError for a phrase without text and a prefix that cannot be written.
+        """
+        if self._spelling is None and (forbid or require):
+            self._spelling = Spelling(piece_bytes(self.tokenizer.target))
+        [tokens] = self.tokenizer.encode_target([normalise(prefix)])
+        if UNK in tokens:
+            raise DecodingError(f"the prefix '{prefix}' has a character that the model's vocabulary cannot write")
+        phrases = [tuple(compile_phrase(normalise(text), self._spelling) for text in dict.fromkeys(texts)) for texts in (forbid, require)]
+        return Constraints(tuple(tokens[:-1]), *phrases)
+
     def translate_nbest(
-        self, lines: Sequence[str], options: DecodingConfig | None = None, progress: Callable[[int], None] | None = None
+        self,
+        lines: Sequence[str],
+        options: DecodingConfig | None = None,
+        progress: Callable[[int], None] | None = None,
+        constraints: Sequence[Constraints] | None = None,
     ) -> list[list[Translation]]:
-        """The n best translations of each line, best first. progress: called with the number of lines done since its last call."""
+        """The n best translations of each line, best first. An empty line's is empty whatever is asked of it.
+
+        progress: called with the number of lines done since its last call. constraints: of each line, if any.
+        """
         if isinstance(lines, str):
             raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
         found = []
@@ -73,8 +124,10 @@ class Translator:
             sources = self.tokenizer.encode_source([normalise(line) for line in lines[first : first + BLOCK_LINES]])
             # A line without text has nothing but its end token; the search answers an empty source with an empty translation.
             sources = [source if len(source) > 1 else [] for source in sources]
-            nbest = translate_ids(self.model, sources, options or self.config.decoding, progress)
+            own = None if constraints is None else constraints[first : first + BLOCK_LINES]
+            nbest = translate_ids(self.model, sources, options or self.config.decoding, progress, own)
             found += [[self._to_text(hypothesis) for hypothesis in hypotheses] for hypotheses in nbest]
+            give_back_freed_memory()
         return found
 
     def _to_text(self, hypothesis: Hypothesis) -> Translation:

@@ -38,7 +38,7 @@ def prepare(folder: Path, model: str, file: Path, lines: int, programs: list[str
 
     from mt.data.corpus import read_lines
     from mt.export import ctranslate2
-    from mt.runs import parameters_of
+    from mt.stored_model import parameters_of
     from mt.translator import Translator
 
     translator = Translator.load(model)

@@ -48,7 +48,7 @@ def prepare(folder: Path, data: Path, source: str, target: str) -> None:
     """Write the pairs as pieces and as ids, and the vocabulary, where every program can read them."""
     from mt.config import TokenizerConfig
     from mt.data.corpus import read_lines
-    from mt.data.tokenizer import train_tokenizer
+    from mt.data.tokenizer_training import train_tokenizer
 
     sides = [read_lines(data / f"train.{language}") for language in (source, target)]
     tokenizer = train_tokenizer(TokenizerConfig(vocab_size=VOCABULARY, model_type="bpe"), *sides).tokenizer

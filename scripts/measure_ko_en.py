@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mt.commands import EvalRequest, evaluate_model
 from mt.data.corpus import read_corpora
-from mt.runs import find_model, load_model
+from mt.runs import find_model
+from mt.stored_model import load_model
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "translations"
-        evaluate_model(EvalRequest(arguments.run, "valid", None, None, output, None, {}, "cpu"))
+        evaluate_model(EvalRequest([arguments.run], "valid", None, None, output, None, {}, "cpu"))
         translations = output.read_text(encoding="utf-8").split("\n")
     config = load_model(find_model(arguments.run)).config
     first = 0

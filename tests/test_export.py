@@ -15,7 +15,7 @@ from mt.decoding.scoring import score_ids
 from mt.export import ctranslate2
 from mt.export.check import ExportCheck
 from mt.model.build import build_model
-from mt.runs import load_model
+from mt.stored_model import load_model
 from tests.command_line import run_mt
 
 COMBINATIONS = [

@@ -13,12 +13,13 @@ import mt
 
 PACKAGE = Path(mt.__file__).parent
 LAYERS = (
-    ("mt.errors", "mt.files", "mt.text_table"),
+    ("mt.errors", "mt.files", "mt.text_table", "mt.output", "mt.translation", "mt.memory"),
     ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file"),
     ("mt.data", "mt.model", "mt.decoding"),
-    ("mt.runs",),
-    ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest"),
-    ("mt.commands", "mt.inspect_commands", "mt.ship_commands"),
+    ("mt.runs", "mt.run_lock", "mt.stored_model"),
+    ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest",
+     "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal"),
+    ("mt.commands", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.ship_commands"),
     ("mt.cli",),
     ("mt", "mt.__main__"),
 )
@@ -126,6 +127,8 @@ def test_data_knows_no_model_and_models_know_of_data_the_special_ids_alone() -> 
         ("mt.config", HEAVY - {"pydantic"}),
         ("mt.config_file", HEAVY - {"pydantic"}),
             ("mt.translator", {"datasets", "sacrebleu"}),
+        ("mt.translate_command", HEAVY),
+        ("mt.export.engine", HEAVY - {"sentencepiece"}),
         ("mt.training.trainer", {"datasets", "sacrebleu"}),
     ],
 )

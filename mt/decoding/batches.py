@@ -12,9 +12,11 @@ from queue import SimpleQueue
 import torch
 
 from mt.data.special_ids import EOS
+from mt.decoding.constraints import NONE, Constraints
+from mt.decoding.cross_attention import rerank
 from mt.decoding.hypothesis import Hypothesis
-from mt.decoding.method import Sentence
-from mt.decoding.search import METHODS, SearchOptions, Waiting, check_options, decode, rows_per_sentence
+from mt.decoding.method import Method, Sentence
+from mt.decoding.search import SearchOptions, Waiting, check_constraints, check_options, decode, make_method, rows_per_sentence
 from mt.model.interface import TranslationModel
 
 _WIDE = 512
@@ -26,20 +28,24 @@ def translate_ids(
     sources: Sequence[Sequence[int]],
     options: SearchOptions,
     progress: Callable[[int], None] | None = None,
+    constraints: Sequence[Constraints] | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source sentence, best first, in the order of `sources`.
 
     sources: token ids as Tokenizer.encode_source gives them, EOS at the end. A source of EOS alone (or of nothing)
     gets one finished hypothesis without tokens, and the model is not asked. progress: called with the number of
-    sentences just done. Longest sentences go first: if memory is short, that shows at once. Neither the order nor the
-    batch nor the number of threads changes a result. Raises DecodingError as `search` does.
+    sentences just done. constraints: what each translation must begin with, must not contain, and must contain; the length
+    limit is raised by the tokens that this takes. Longest sentences go first: if memory is short, that shows at once. Neither the
+    order nor the batch nor the number of threads changes a result. Raises DecodingError as `search` does.
     """
     assert not model.training, "dropout is on: call model.eval() before searching"
     check_options(options)
     results: list[list[Hypothesis]] = [[empty_hypothesis()] for _ in sources]
+    constraints = constraints or [NONE] * len(sources)
+    check_constraints(constraints, options, len(model.output_weight_VD))
     sentences = [
-        Sentence(number, list(source), length_limit(len(source) - 1, options))
-        for number, source in enumerate(sources)
+        Sentence(number, list(source), length_limit(len(source) - 1, options) + own.room, constraints=own)
+        for number, (source, own) in enumerate(zip(sources, constraints, strict=True))
         if list(source) not in ([], [EOS])
     ]
     if progress is not None and len(sentences) < len(sources):
@@ -63,20 +69,20 @@ def _decode_all(
     threads = min(torch.get_num_threads(), len(sentences)) if device.type == "cpu" else 1
     longest_first = sorted(sentences, key=lambda sentence: -len(sentence.source))
     waiting = Waiting(longest_first, options.max_tokens // rows_per_sentence(options), at_most=-(-len(sentences) // max(1, threads)))
-    method = METHODS[options.method]
+    search_options = options.model_copy(update={"nbest": options.beam_size}) if _reranks(options) else options
     if threads <= 1:
         small = device.type == "cpu" and model.output_weight_VD.shape[1] < _WIDE
         with _one_thread_each() if small else nullcontext():
-            yield from decode(model, waiting, method(options, device))
+            yield from _searched(model, waiting, make_method(model, search_options, sentences), options)
         return
     found: SimpleQueue[tuple[int, list[Hypothesis]] | None] = SimpleQueue()
     autocast = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
-    def work() -> None:
+    def work(method: Method) -> None:
         """One search. Autocast belongs to a thread."""
         try:
             with torch.autocast("cpu", enabled=autocast[0], dtype=autocast[1]):
-                for result in decode(model, waiting, method(options, device)):
+                for result in _searched(model, waiting, method, options):
                     found.put(result)
         except BaseException:
             waiting.stop()  # or the others would translate all the rest before the failure is told
@@ -84,8 +90,9 @@ def _decode_all(
         finally:
             found.put(None)
 
+    methods = [make_method(model, search_options, sentences) for _ in range(threads)]
     with _one_thread_each(), ThreadPoolExecutor(threads, thread_name_prefix="search") as pool:
-        workers = [pool.submit(work) for _ in range(threads)]
+        workers = [pool.submit(work, method) for method in methods]
         try:
             for _ in workers:
                 yield from iter(found.get, None)
@@ -104,6 +111,22 @@ def _one_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _searched(
+    model: TranslationModel, waiting: Waiting, method: Method, options: SearchOptions
+) -> Iterator[tuple[int, list[Hypothesis]]]:
+    """What one search finds. With a coverage penalty that is the whole beam's, ranked anew, and of those the n best."""
+    for sentence, hypotheses in decode(model, waiting, method):
+        if _reranks(options):
+            with _one_thread_each():  # with several the last bits would be others
+                hypotheses = rerank(model, sentence.source, hypotheses, options.coverage_penalty)[: options.nbest]
+        yield sentence.number, hypotheses
+
+
+def _reranks(options: SearchOptions) -> bool:
+    """Whether what the beam finds is ranked anew by coverage."""
+    return options.method == "beam" and options.coverage_penalty > 0
 
 
 def length_limit(num_source_tokens: int, options: SearchOptions) -> int:

@@ -8,8 +8,9 @@ the live ones run out only when W have finished at once.) Log-probabilities are 
 compare finished hypotheses.
 
 A sentence is done as soon as nothing that lives can still enter its n-best list, so stopping early never changes what is
-returned. Not covered: diverse or constrained search, prefixes, coverage. What the search held on its way can be noted by a
-subclass: mt/inspection/beam_tree.py.
+returned. What must or must not be written: rules.py; with required phrases the W extensions are chosen as in banks.py. Coverage:
+cross_attention.py. Not covered: diverse search. What the search held on its way can be noted by a subclass:
+mt/inspection/beam_tree.py.
 
 Dimensions besides those of mt/model/interface.py: C candidates of one row, N live rows.
 """
@@ -22,18 +23,23 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import Hypothesis, best_tokens, length_penalty, make_hypothesis, rank, refuse_nan
+from mt.decoding.hypothesis import Hypothesis, length_penalty, make_hypothesis, next_log_probs, no_token, rank, top_k
 from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
+from mt.decoding.rules import Rules
 
 
 class Beam:
     """One sentence's search: every token that was ever taken into its beam, once, and the best hypotheses that have ended."""
 
-    def __init__(self, limit: int, options: DecodingConfig, prunes: bool = True):
-        """prunes: do not extend what can no longer win. It changes nothing but the time, and what there is to tell of the search."""
+    def __init__(self, limit: int, options: DecodingConfig, prunes: bool = True, has_rules: bool = False):
+        """prunes: do not extend what can no longer win. It changes nothing but the time, and what there is to tell of the search.
+
+        has_rules: they may leave a hypothesis no next token.
+        """
         assert 1 <= options.nbest <= options.beam_size
         self.limit = limit
         self.prunes = prunes
+        self.has_rules = has_rules
         self.alpha = options.length_penalty
         self.num_best = options.nbest
         self.tokens: list[list[int]] = []
@@ -54,8 +60,9 @@ class Beam:
         self.log_probs.append(log_probs)
         self.parents.append(parents)
         length = len(self.tokens)
-        refuse_nan(not totals[0] > -torch.inf, length)
         self.live = []
+        if not totals[0] > -torch.inf and not (self.has_rules and self.kept):
+            raise no_token(length, self.has_rules)
         for place, (token, total) in enumerate(zip(tokens, totals, strict=True)):
             if total == -torch.inf:
                 break
@@ -80,15 +87,18 @@ class Beam:
         largest = self.limit if self.alpha >= 0 else length + 1
         return [(total, place) for total, place in self.live if total / length_penalty(largest, self.alpha) > self.kept[-1][0]]
 
-    def best(self) -> list[tuple[Hypothesis, int, int]]:
+    def best(self, lacking: Sequence[bool] = ()) -> list[tuple[Hypothesis, int, int]]:
         """The n-best list, each with the step and the place of its last token.
 
-        Hypotheses that have not ended stand in it only where finished ones are lacking.
+        Hypotheses that have not ended stand in it only where finished ones are missing. lacking: for each place whether a hypothesis that
+        stands there and has not ended lacks something that is required; such ones come last.
         """
         ends = [(step, place) for _, step, place in self.kept]
         if len(ends) < self.num_best:
             ends += [(len(self.tokens) - 1, place) for _, place in self.live]
-        return sorted([(self._read(*end), *end) for end in ends], key=lambda found: rank(found[0]))[: self.num_best]
+        worst = {place for place, lacks in enumerate(lacking) if lacks}
+        found = [(self._read(*end), *end) for end in ends]
+        return sorted(found, key=lambda one: (not one[0].finished and one[2] in worst, rank(one[0])))[: self.num_best]
 
     def _read(self, step: int, place: int) -> Hypothesis:
         """The hypothesis whose last token stands there."""
@@ -105,8 +115,9 @@ class BeamSearch(Method):
 
     prunes = True
 
-    def __init__(self, options: DecodingConfig, device: torch.device):
+    def __init__(self, options: DecodingConfig, device: torch.device, rules: Rules | None = None):
         self.options = options
+        self.rules = rules
         self.width = options.beam_size
         self.device = device
         self.beams: list[Beam] = []
@@ -122,15 +133,23 @@ class BeamSearch(Method):
 
     def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
         """One live hypothesis, the empty one, for each sentence: its W rows are still equal, so all but the first count as not there."""
-        put_items(self.beams, places, [Beam(sentence.limit, self.options, self.prunes) for sentence in sentences])
+        put_items(self.beams, places, [self._beam(sentence) for sentence in sentences])
+        if self.rules is not None:
+            self.rules.put(places, sentences)
         log_prob_LW = torch.full((len(places), self.width), -torch.inf, device=self.device)
         log_prob_LW[:, 0] = 0.0
         self.token_BW = put_rows(self.token_BW, places, torch.full((len(places), self.width), BOS, device=self.device))
         self.log_prob_BW = put_rows(self.log_prob_BW, places, log_prob_LW)
 
+    def _beam(self, sentence: Sentence) -> Beam:
+        """The empty beam of a sentence. Where places are dealt to banks, what cannot win may still keep others out of theirs."""
+        return Beam(sentence.limit, self.options, self.prunes and not sentence.constraints.required, self.rules is not None)
+
     def keep(self, places: Sequence[int]) -> None:
         """Drop the other sentences."""
         self.beams = keep_items(self.beams, places)
+        if self.rules is not None:
+            self.rules.keep(places)
         places_B = torch.tensor(places, device=self.device)
         self.token_BW, self.log_prob_BW = self.token_BW[places_B], self.log_prob_BW[places_B]
 
@@ -148,13 +167,20 @@ class BeamSearch(Method):
         One row gives at most W of the W best, so W of each row first and W of those W·W then: the vocabulary is read once.
         """
         num_sentences = len(self.beams)
-        rows_N = torch.tensor(self._live_rows(), device=self.device)
-        best_NC, token_NC = best_tokens(logits_GV[rows_N] if wanted is None else logits_GV[: len(rows_N)], self.width)
+        live = self._live_rows()
+        rows_N = torch.tensor(live, device=self.device)
+        log_probs_NV = self.log_probs(logits_GV[rows_N] if wanted is None else logits_GV[: len(live)], live)
+        best_NC, token_NC = top_k(log_probs_NV, min(self.width, log_probs_NV.shape[1]))
+        if self.rules is not None:
+            best_NC, token_NC = self.rules.with_guides(log_probs_NV, best_NC, token_NC, rows_N)
         num_candidates = token_NC.shape[1]
         best_RC = best_NC.new_full((num_sentences * self.width, num_candidates), -torch.inf).index_copy_(0, rows_N, best_NC)
         token_RC = token_NC.new_zeros(best_RC.shape).index_copy_(0, rows_N, token_NC)
         total_BWC = self.log_prob_BW[:, :, None] + best_RC.view(num_sentences, self.width, num_candidates)
-        total_BW, candidate_BW = total_BWC.flatten(1).topk(self.width, dim=-1)
+        if self.rules is None:
+            total_BW, candidate_BW = total_BWC.flatten(1).topk(self.width, dim=-1)
+        else:
+            total_BW, candidate_BW = self.rules.choose(total_BWC, token_RC.view(total_BWC.shape))
         parent_BW = candidate_BW // num_candidates
         self.token_BW = token_RC.view(num_sentences, -1).gather(1, candidate_BW)
         token_log_prob_BW = best_RC.view(num_sentences, -1).gather(1, candidate_BW)
@@ -164,10 +190,20 @@ class BeamSearch(Method):
         for beam, tokens, totals, log_probs, parents in zip(self.beams, *steps, strict=True):
             beam.extend(tokens, totals, log_probs, parents)
             moved = moved or parents != self._place_W
-        if not moved:
-            return None
-        first_B1 = torch.arange(0, num_sentences * self.width, self.width, device=self.device)[:, None]
-        return (parent_BW + first_B1).flatten()
+        rows_R = None
+        if moved:
+            first_B1 = torch.arange(0, num_sentences * self.width, self.width, device=self.device)[:, None]
+            rows_R = (parent_BW + first_B1).flatten()
+        if self.rules is not None:
+            self.rules.advance(rows_R, self.token_R)
+        return rows_R
+
+    def log_probs(self, logits_NV: Tensor, rows: Sequence[int]) -> Tensor:
+        """The next tokens' log_probs_NV in these rows; what must not come next has -inf."""
+        log_probs_NV = next_log_probs(logits_NV)
+        if self.rules is not None:
+            self.rules.restrict(log_probs_NV, rows)
+        return log_probs_NV
 
     def done(self) -> list[int]:
         """The sentences whose n-best list is settled."""
@@ -175,4 +211,5 @@ class BeamSearch(Method):
 
     def hypotheses(self, place: int) -> list[Hypothesis]:
         """The options.nbest best (fewer if so many do not exist)."""
-        return [hypothesis for hypothesis, _, _ in self.beams[place].best()]
+        lacking = [] if self.rules is None else self.rules.lacking(place)
+        return [hypothesis for hypothesis, _, _ in self.beams[place].best(lacking)]

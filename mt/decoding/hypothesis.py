@@ -48,18 +48,12 @@ def next_log_probs(logits_RV: Tensor) -> Tensor:
     """Log_probs_RV in float32 whatever the logits' dtype; tokens that are never produced get -inf.
 
     The normalisation is over the whole vocabulary, so that a hypothesis's log_prob is the model's own. A row whose logits hold NaN or
-    +inf has nothing above -inf, or NaN: `refuse_nan` finds it without a pass of its own over the vocabulary.
+    +inf has nothing above -inf, or NaN: a search finds it (`no_token`) without a pass of its own over the vocabulary.
     """
     log_probs_RV = torch.log_softmax(logits_RV.float(), dim=-1)
     for token in NEVER_PRODUCED:
         log_probs_RV[:, token] -= torch.inf  # subtracted, not assigned: NaN stays NaN
     return log_probs_RV
-
-
-def best_tokens(logits_RV: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` most probable tokens of each row, best first: log_prob_RC and token_RC."""
-    log_probs_RV = next_log_probs(logits_RV)
-    return top_k(log_probs_RV, min(count, log_probs_RV.shape[1]))
 
 
 def top_k(x_RV: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -86,13 +80,20 @@ def top_k(x_RV: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return best_RC, token_RC.gather(1, place_RC)
 
 
-def refuse_nan(found: bool, length: int) -> None:
-    """Raise DecodingError if no token was possible at the target position `length` (counted from 1): NaN, or infinity among the logits."""
-    if found:
-        raise DecodingError(
-            f"the model produces NaN or infinite logits at target position {length}: its weights are broken, or overflow "
-            "in this precision. Try an earlier checkpoint, or decode in fp32."
+def no_token(length: int, has_rules: bool) -> DecodingError:
+    """What to raise when no token is possible at the target position `length` (counted from 1).
+
+    The logits hold NaN or infinity; or, has_rules, rules (rules.py) have excluded all.
+    """
+    if has_rules:
+        return DecodingError(
+            f"what is asked of the translation leaves no token for target position {length}: ask for less with --no-repeat-ngram "
+            "(decoding.no_repeat_ngram), --forbid, --require and --prefix"
         )
+    return DecodingError(
+        f"the model produces NaN or infinite logits at target position {length}: its weights are broken, or overflow "
+        "in this precision. Try an earlier checkpoint, or decode in fp32."
+    )
 
 
 def make_hypothesis(tokens: Sequence[int], token_log_probs: Sequence[float], alpha: float) -> Hypothesis:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.hypothesis import Hypothesis
 
 
@@ -27,6 +28,8 @@ class Sentence:
     """The most tokens, EOS included, of its hypotheses; at least 1."""
     is_company: bool = False
     """It is decoded a second time, only to make up the number (TranslationModel.least_rows)."""
+    constraints: Constraints = NONE
+    """What its hypotheses must begin with, must not contain, and must contain."""
 
 
 class Method(ABC):
@@ -65,15 +68,18 @@ class Method(ABC):
         """What was found for a sentence that is done, best first."""
 
 
-def put_rows(x_BW: Tensor | None, places: Sequence[int], new_LW: Tensor) -> Tensor:
-    """x_BW with rows replaced, or added at its end where a place is beyond it."""
-    if x_BW is None:
-        return new_LW
-    missing = max(places) + 1 - len(x_BW)
+def put_rows(x: Tensor | None, places: Sequence[int], new: Tensor) -> Tensor:
+    """Something of every sentence with that of some replaced, or added at the end where a place is beyond it.
+
+    The first dimension is the sentences; the others may be any, hence no dimensions in the names.
+    """
+    if x is None:
+        return new
+    missing = max(places) + 1 - len(x)
     if missing > 0:
-        x_BW = torch.cat([x_BW, x_BW.new_zeros(missing, x_BW.shape[1])])
-    x_BW[torch.tensor(places, device=x_BW.device)] = new_LW
-    return x_BW
+        x = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
+    x[torch.tensor(places, device=x.device)] = new
+    return x
 
 
 def put_items(items: list, places: Sequence[int], new: Sequence) -> None:
@@ -87,6 +93,11 @@ def keep_items(items: Sequence, places: Sequence[int]) -> list:
     """The items of these places; where a place stands there again, a copy, since what two sentences write into would be wrong for both."""
     first = {place: at for at, place in reversed([*enumerate(places)])}
     return [items[place] if first[place] == at else deepcopy(items[place]) for at, place in enumerate(places)]
+
+
+def continued(x: Tensor, rows_R: Tensor | None) -> Tensor:
+    """Something of every row, as the rows that each one continues have it (None: themselves)."""
+    return x if rows_R is None else x[rows_R]
 
 
 def to_host(*tensors: Tensor) -> list[list]:

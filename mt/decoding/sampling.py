@@ -16,8 +16,9 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS, PAD
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, rank, refuse_nan
+from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, no_token, rank
 from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
+from mt.decoding.rules import Rules
 
 UNIFORM_BITS = 23
 """Random bits of a uniform number. With 23, its product with a float32 total is always less than the total."""
@@ -53,8 +54,9 @@ class Sampling(Method):
     Log-probabilities and scores are the model's own, before temperature, top-k and top-p.
     """
 
-    def __init__(self, options: DecodingConfig, device: torch.device):
+    def __init__(self, options: DecodingConfig, device: torch.device, rules: Rules | None = None):
         self.options = options
+        self.rules = rules
         self.device = device
         self.width = options.nbest
         self.samples: list[Samples] = []
@@ -68,24 +70,33 @@ class Sampling(Method):
     def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
         """Begin with BOS, and with streams of their own."""
         put_items(self.samples, places, [Samples.begin(sentence, self.options.seed, self.width) for sentence in sentences])
+        if self.rules is not None:
+            self.rules.put(places, sentences)
         self.token_BW = put_rows(self.token_BW, places, torch.full((len(places), self.width), BOS, device=self.device))
 
     def keep(self, places: Sequence[int]) -> None:
         """Drop the other sentences."""
         self.samples = keep_items(self.samples, places)
+        if self.rules is not None:
+            self.rules.keep(places)
         self.token_BW = self.token_BW[torch.tensor(places, device=self.device)]
 
     def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> None:
         """Draw the next token of every row."""
         log_probs_RV = next_log_probs(logits_GV)
+        if self.rules is not None:
+            self.rules.restrict(log_probs_RV, range(len(log_probs_RV)))
         uniform = [stream.getrandbits(UNIFORM_BITS) / 2**UNIFORM_BITS for samples in self.samples for stream in samples.streams]
         token_R = draw(log_probs_RV, torch.tensor(uniform, device=self.device), self.options)
         self.token_BW = token_R.view(-1, self.width)
+        if self.rules is not None:
+            self.rules.advance(None, token_R)
         log_prob_BW = log_probs_RV.gather(1, token_R[:, None]).view(-1, self.width)
         for samples, tokens, log_probs in zip(self.samples, *to_host(self.token_BW, log_prob_BW), strict=True):
             for number, (token, log_prob) in enumerate(zip(tokens, log_probs, strict=True)):
                 if samples.running(number):
-                    refuse_nan(not log_prob > -torch.inf, len(samples.tokens[number]) + 1)
+                    if not log_prob > -torch.inf:
+                        raise no_token(len(samples.tokens[number]) + 1, self.rules is not None)
                     samples.tokens[number].append(token)
                     samples.log_probs[number].append(log_prob)
 

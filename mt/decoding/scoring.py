@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mt.data.batching import pad
-from mt.data.special_ids import BOS
+from mt.data.special_ids import BOS, EOS
 from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs
 from mt.model.interface import TranslationModel
 
@@ -45,3 +45,8 @@ def score_ids(
         if progress is not None:
             progress(len(batch))
     return found
+
+
+def all_tokens(hypothesis: Hypothesis) -> list[int]:
+    """A hypothesis's tokens with EOS, where it has ended: what can be scored or looked at as a target."""
+    return [*hypothesis.tokens, *([EOS] if hypothesis.finished else [])]

@@ -19,9 +19,11 @@ from mt.config import DecodingConfig
 from mt.data.batching import pad
 from mt.data.special_ids import EOS, PAD
 from mt.decoding.beam import BeamSearch
+from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.greedy import GreedySearch
 from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.method import Method, Sentence, put_items
+from mt.decoding.rules import rules_for
 from mt.decoding.sampling import Sampling
 from mt.errors import DecodingError
 from mt.model.interface import DecoderState, TranslationModel
@@ -29,7 +31,7 @@ from mt.model.interface import DecoderState, TranslationModel
 SearchOptions = DecodingConfig
 """What a search is told; the configuration's `decoding` section as it is."""
 
-METHODS: dict[str, Callable[[SearchOptions, torch.device], Method]] = {"beam": BeamSearch, "greedy": GreedySearch, "sampling": Sampling}
+METHODS: dict[str, type[Method]] = {"beam": BeamSearch, "greedy": GreedySearch, "sampling": Sampling}
 """The class behind each name of options.method."""
 
 _REFILL = 0.25
@@ -72,24 +74,42 @@ class Waiting:
         return self._next < len(self._sentences)
 
 
-def search(model: TranslationModel, source_BS: Tensor, options: SearchOptions, max_length_B: Tensor) -> list[list[Hypothesis]]:
+def search(
+    model: TranslationModel,
+    source_BS: Tensor,
+    options: SearchOptions,
+    max_length_B: Tensor,
+    constraints: Sequence[Constraints] | None = None,
+) -> list[list[Hypothesis]]:
     """For each source sentence of a batch its hypotheses, best first.
 
     source_BS: token ids, each row ended by EOS and filled with PAD, on the model's device. max_length_B: for each
-    sentence the most target tokens, EOS included, at least 1; on any device. The model must be in eval mode. Raises
-    DecodingError for options that no search can satisfy and for a model whose logits are not finite.
+    sentence the most target tokens, EOS included, at least 1; on any device. constraints: one for each sentence, if any. The model must be
+    in eval mode. Raises DecodingError for options and constraints that no search can satisfy and for a model whose logits are not finite.
+    decoding.coverage_penalty is translate_ids' matter, and has no effect here.
     """
     assert len(source_BS) == len(max_length_B)
     check_options(options)
     sources = [[token for token in row if token != PAD] for row in source_BS.tolist()]
-    sentences = [Sentence(number, *pair) for number, pair in enumerate(zip(sources, max_length_B.tolist(), strict=True))]
+    limits, constraints = max_length_B.tolist(), constraints or [NONE] * len(sources)
+    check_constraints(constraints, options, len(model.output_weight_VD))
+    sentences = [
+        Sentence(number, source, limit, constraints=own)
+        for number, (source, limit, own) in enumerate(zip(sources, limits, constraints, strict=True))
+    ]
     waiting = Waiting(sentences, max_tokens=source_BS.numel())
-    found = dict(decode(model, waiting, METHODS[options.method](options, source_BS.device)))
+    found = {sentence.number: hypotheses for sentence, hypotheses in decode(model, waiting, make_method(model, options, sentences))}
     return [found[number] for number in range(len(sentences))]
 
 
-def decode(model: TranslationModel, waiting: Waiting, method: Method) -> Iterator[tuple[int, list[Hypothesis]]]:
-    """Decode what waits. Yields each sentence's number and hypotheses as soon as they are known."""
+def make_method(model: TranslationModel, options: SearchOptions, sentences: Sequence[Sentence]) -> Method:
+    """The method that options names, for these sentences."""
+    device = model.output_weight_VD.device
+    return METHODS[options.method](options, device, rules_for(options, sentences, rows_per_sentence(options), device))
+
+
+def decode(model: TranslationModel, waiting: Waiting, method: Method) -> Iterator[tuple[Sentence, list[Hypothesis]]]:
+    """Decode what waits. Yields each sentence and its hypotheses as soon as they are known."""
     assert not model.training, "dropout is on: call model.eval() before searching"
     flight = Flight(model, waiting, method)
     while flight.sentences and not waiting.stopped:
@@ -117,13 +137,13 @@ class Flight:
             method.put(range(len(self.sentences)), self.sentences)
 
     @torch.inference_mode()
-    def step(self) -> list[tuple[int, list[Hypothesis]]]:
-        """One token for every hypothesis. Returns number and hypotheses of the sentences that are done with it."""
+    def step(self) -> list[tuple[Sentence, list[Hypothesis]]]:
+        """One token for every hypothesis. Returns the sentences that are done with it, and their hypotheses."""
         wanted = round_up_rows(self._method.live_rows(), self._model.least_rows)
         rows_R = self._method.advance(self._model.step(self._method.token_R, self.state, wanted), wanted)
         done = self._method.done()
         leaving = [(place, self.sentences[place]) for place in done]
-        found = [(sentence.number, self._method.hypotheses(place)) for place, sentence in leaving if not sentence.is_company]
+        found = [(sentence, self._method.hypotheses(place)) for place, sentence in leaving if not sentence.is_company]
         self.go_on(done, rows_R)
         return found
 
@@ -220,6 +240,8 @@ def check_options(options: SearchOptions) -> None:
         (options.method not in METHODS, "method", f"must be one of {', '.join(METHODS)}"),
         (options.nbest < 1, "nbest", "must be at least 1"),
         (options.method == "greedy" and options.nbest > 1, "nbest", "must be 1 with method greedy; use beam"),
+        (options.no_repeat_ngram < 0, "no_repeat_ngram", "must be at least 0 (0: off)"),
+        (options.coverage_penalty < 0, "coverage_penalty", "must be at least 0 (0: off)"),
         (beam and options.beam_size < 1, "beam_size", "must be at least 1"),
         (beam and options.nbest > options.beam_size, "nbest", f"must be at most beam_size, {options.beam_size}"),
         (sampling and not options.temperature > 0, "temperature", "must be above 0; for none at all use method greedy"),
@@ -229,3 +251,9 @@ def check_options(options: SearchOptions) -> None:
     for wrong, key, requirement in problems:
         if wrong:
             raise DecodingError(f"decoding.{key} is {getattr(options, key)!r}; it {requirement}.")
+
+
+def check_constraints(constraints: Sequence[Constraints], options: SearchOptions, vocabulary: int) -> None:
+    """Raise DecodingError for constraints that no search with these options can satisfy. vocabulary: the number of target tokens."""
+    for each in {id(each): each for each in constraints}.values():
+        each.check(options.method, vocabulary)

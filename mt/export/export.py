@@ -18,11 +18,11 @@ from mt.data.corpus import read_corpora
 from mt.errors import ExportError, MtError
 from mt.export import ctranslate2
 from mt.export.check import ExportCheck, check
+from mt.export.manifest import MANIFEST
 from mt.files import sync_directory, write_atomically
+from mt.runs import file_hash
 from mt.translator import Translator
 
-MANIFEST = "mt-export.json"
-"""Its presence makes a folder an export of mt."""
 PROGRAMS = ("ctranslate2",)
 """What models can be exported to."""
 
@@ -109,6 +109,7 @@ def _manifest(translator: Translator, program: str, quantization: str | None, fo
         "to": program,
         "quantization": quantization or "float32",
         "run": config.name,
+        "weights": file_hash(translator.path) if translator.path is not None else None,
         "source": config.source,
         "target": config.target,
         "tokenizer": translator.tokenizer.fingerprint(),

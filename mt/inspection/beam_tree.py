@@ -16,8 +16,9 @@ from torch import Tensor
 from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
 from mt.decoding.beam import Beam, BeamSearch
-from mt.decoding.hypothesis import Hypothesis, length_penalty, next_log_probs
+from mt.decoding.hypothesis import Hypothesis, length_penalty
 from mt.decoding.method import Sentence
+from mt.decoding.rules import Rules, rules_for
 from mt.decoding.search import Waiting, check_options, decode
 from mt.model.interface import TranslationModel
 
@@ -152,8 +153,8 @@ class NotingBeamSearch(BeamSearch):
 
     prunes = False
 
-    def __init__(self, options: DecodingConfig, device: torch.device):
-        super().__init__(options, device)
+    def __init__(self, options: DecodingConfig, device: torch.device, rules: Rules | None = None):
+        super().__init__(options, device, rules)
         self.nodes: dict[int, Node] = {}
         self.steps: list[BeamStep] = []
 
@@ -162,7 +163,7 @@ class NotingBeamSearch(BeamSearch):
 
     def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> Tensor | None:
         """One step, and what it chose from."""
-        log_probs_RV = next_log_probs(logits_GV[: self.width])
+        log_probs_RV = self.log_probs(logits_GV[: self.width], range(self.width))
         live_W = self.log_prob_BW[0]
         before, first = len(self.steps), (len(self.steps) - 1) * self.width
         entries = [first + place for place in range(self.width)] if before else [ROOT] * self.width
@@ -180,8 +181,9 @@ def trace_beam(model: TranslationModel, source_ids: Sequence[int], options: Deco
     source_ids: with EOS at the end. max_length: the most tokens, EOS included. Raises DecodingError as search does.
     """
     check_options(options)
-    noting = NotingBeamSearch(options, model.output_weight_VD.device)
-    [*_] = decode(model, Waiting([Sentence(0, list(source_ids), max_length)], 1), noting)
+    device, sentences = model.output_weight_VD.device, [Sentence(0, list(source_ids), max_length)]
+    noting = NotingBeamSearch(options, device, rules_for(options, sentences, options.beam_size, device))
+    [*_] = decode(model, Waiting(sentences, 1), noting)
     found = noting.beams[0].best()
     entries = [step * options.beam_size + place for _, step, place in found]
     nodes = _with_fates(noting.nodes, noting.steps, entries, options, max_length)

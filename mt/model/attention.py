@@ -162,6 +162,12 @@ class MultiHeadAttention(nn.Module):
         context_BHQK = attend(q_BHQK, k_BHMK, v_BHMK, bias, self.dropout)
         return self.out_proj(merge_heads(context_BHQK))
 
+    def weights(self, x_BQD: Tensor, memory_BMD: Tensor, bias: Tensor) -> Tensor:
+        """weights_BHQM: how much each asking position looks at each asked one; what `forward` does not keep."""
+        k_BHMK, v_BHMK = self.keys_values(memory_BMD)
+        _, weights_BHQM = attend_with_weights(self.queries(x_BQD), k_BHMK, v_BHMK, bias, self.dropout)
+        return weights_BHQM
+
     def forward(self, x_BQD: Tensor, memory_BMD: Tensor, bias: Tensor) -> Tensor:
         """Positions x_BQD ask memory_BMD. Self-attention: both are the same tensor."""
         k_BHMK, v_BHMK = self.keys_values(memory_BMD)

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mt.errors import DecodingError
+
 
 @dataclass
 class Encoded:
@@ -94,6 +96,17 @@ class TranslationModel(nn.Module, ABC):
     @abstractmethod
     def step(self, token_R: Tensor, state: DecoderState, wanted: Sequence[int] | None = None) -> Tensor:
         """Feed one token to each row, advance the state in place, return logits_GV for the next token of the wanted rows (None: all)."""
+
+    def cross_attention(self, source_BS: Tensor, decoder_input_BT: Tensor, layer: int = -1) -> Tensor:
+        """weights_BTS under teacher forcing: how much each target position looks at each source position, the mean of the heads.
+
+        layer: of the decoder, as a list is indexed. Each row adds up to 1; padding gets nothing. Raises DecodingError for a layer that does
+        not exist, and for a model whose decoder does not look at the source.
+        """
+        raise DecodingError(
+            "this model has no cross-attention: its decoder reads one vector of the whole source. Leave decoding.coverage_penalty at 0, "
+            "or use a model of architecture transformer or rnn-attention"
+        )
 
 
 def longer(x: Tensor, dimension: int, more: int, value: float = 0.0) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mt.config import ModelConfig
 from mt.data.special_ids import PAD
+from mt.errors import DecodingError
 from mt.model.attention import HIDDEN, mask_bias, padding_mask
 from mt.model.dropout import Dropout
 from mt.model.interface import DecoderState, Encoded, TranslationModel, longer, wanted_rows
@@ -172,9 +173,9 @@ class Recurrent(TranslationModel):
         else:
             context_BD = encoded.memory_BSD.sum(dim=1) / lengths_B1  # padding is zero
             key_BSD = self.attention.keys(encoded.memory_BSD)
-        first_RD = torch.tanh(self.first_proj(context_BD)).repeat_interleave(beam_size, dim=0)
+        first_RX = torch.tanh(self.first_proj(context_BD)).repeat_interleave(beam_size, dim=0)
         layers = []
-        for h_RD in first_RD.chunk(self.config.decoder_layers, dim=1):
+        for h_RD in first_RX.chunk(self.config.decoder_layers, dim=1):
             layers.append((h_RD, torch.zeros_like(h_RD)) if self.config.cell == "lstm" else (h_RD,))
         return RecurrentState(layers, context_BD, key_BSD, encoded)
 
@@ -187,6 +188,27 @@ class Recurrent(TranslationModel):
             readouts = [self.advance(x_BD, state) for x_BD in x_BTD.unbind(dim=1)]
         return torch.stack(readouts, dim=1)
 
+    def cross_attention(self, source_BS: Tensor, decoder_input_BT: Tensor, layer: int = -1) -> Tensor:
+        """weights_BTS of the one attention there is, under teacher forcing."""
+        if self.attention is None:
+            return super().cross_attention(source_BS, decoder_input_BT, layer)
+        if layer not in (0, -1):
+            raise DecodingError(f"there is no attention {layer}: a recurrent model has one, 0 or -1")
+        with torch.autocast(source_BS.device.type, enabled=False):
+            state = self.start(self.encode(source_BS), 1)
+            looks = []
+            for x_BD in self.embed(decoder_input_BT, self.target_embedding).unbind(dim=1):
+                looks.append(self._look(state)[1])
+                self.advance(x_BD, state)
+        weights_BTS = torch.cat(looks, dim=1)
+        return weights_BTS
+
+    def _look(self, state: RecurrentState) -> tuple[Tensor, Tensor]:
+        """context_BWD and weights_BWS of the state before the next token (Bahdanau et al. 2015, equation 5)."""
+        B, (R, D) = len(state.memory_BSD), state.layers[-1][0].shape
+        query_BWD = state.layers[-1][0].view(B, R // B, D)
+        return self.attention(query_BWD, state.key_BSD, state.memory_BSD, state.bias_B1S)
+
     def advance(self, x_RD: Tensor, state: RecurrentState) -> Tensor:
         """Read one target token a row: look at the source, move every layer's state, give the readout_RD.
 
@@ -196,8 +218,7 @@ class Recurrent(TranslationModel):
         if self.attention is None:
             context_RD = state.context_BD.repeat_interleave(R // B, dim=0)
         else:
-            query_BWD = state.layers[-1][0].view(B, R // B, D)
-            context_BWD, _ = self.attention(query_BWD, state.key_BSD, state.memory_BSD, state.bias_B1S)
+            context_BWD, _ = self._look(state)
             context_RD = context_BWD.reshape(R, D)
         below_RD = torch.cat([x_RD, context_RD], dim=1)
         layers = []

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mt.config import ModelConfig
 from mt.data.special_ids import PAD
+from mt.errors import DecodingError
 from mt.model.attention import MultiHeadAttention, causal_mask, mask_bias, memory_positions, padding_mask
 from mt.model.dropout import Dropout
 from mt.model.interface import DecoderState, Encoded, TranslationModel, wanted_rows
@@ -120,6 +121,12 @@ class DecoderLayer(nn.Module):
         read_BTD = self.feed_forward_residual.before(x_BTD)
         return self.feed_forward_residual.after(x_BTD, self.feed_forward(read_BTD))
 
+    def cross_weights(self, x_BTD: Tensor, memory_BSD: Tensor, self_bias_B1TT: Tensor, cross_bias_B11S: Tensor) -> Tensor:
+        """weights_BHTS of the cross-attention in the same pass."""
+        read_BTD = self.self_attention_residual.before(x_BTD)
+        x_BTD = self.self_attention_residual.after(x_BTD, self.self_attention(read_BTD, read_BTD, self_bias_B1TT))
+        return self.cross_attention.weights(self.cross_attention_residual.before(x_BTD), memory_BSD, cross_bias_B11S)
+
     def step(self, x_BWD: Tensor, number: int, position: Position) -> Tensor:
         """One new target position for all W rows of every sentence; number: which layer this is.
 
@@ -198,15 +205,31 @@ class Transformer(TranslationModel):
 
     def states(self, source_BS: Tensor, decoder_input_BT: Tensor) -> Tensor:
         """Teacher forcing over whole sentences: the decoder's last states x_BTD."""
+        x_BTD, *others = self._decoder_inputs(source_BS, decoder_input_BT)
+        for layer in self.decoder:
+            x_BTD = layer(x_BTD, *others)
+        return self.decoder_norm(x_BTD)
+
+    def cross_attention(self, source_BS: Tensor, decoder_input_BT: Tensor, layer: int = -1) -> Tensor:
+        """weights_BTS of one layer's cross-attention under teacher forcing, the mean of its heads."""
+        count = len(self.decoder)
+        if not -count <= layer < count:
+            raise DecodingError(f"there is no decoder layer {layer}: there are {count}, counted from 0, or from the last one, -1, on")
+        x_BTD, *others = self._decoder_inputs(source_BS, decoder_input_BT)
+        for below in self.decoder[: layer % count]:
+            x_BTD = below(x_BTD, *others)
+        weights_BTS = self.decoder[layer].cross_weights(x_BTD, *others).mean(dim=1)
+        return weights_BTS
+
+    def _decoder_inputs(self, source_BS: Tensor, decoder_input_BT: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the first decoder layer reads under teacher forcing: x_BTD, memory_BSD, self_bias_B1TT and cross_bias_B11S."""
         encoded = self.encode(source_BS)
         x_BTD = self.embed(decoder_input_BT, self.target_embedding)
         dtype = _score_dtype(x_BTD)
         cross_bias_B11S = mask_bias(encoded.mask_B11S, dtype)
         mask_B1TT = causal_mask(decoder_input_BT.shape[1], x_BTD.device) & padding_mask(decoder_input_BT)
         self_bias_B1TT = mask_bias(mask_B1TT, dtype)
-        for layer in self.decoder:
-            x_BTD = layer(x_BTD, encoded.memory_BSD, self_bias_B1TT, cross_bias_B11S)
-        return self.decoder_norm(x_BTD)
+        return x_BTD, encoded.memory_BSD, self_bias_B1TT, cross_bias_B11S
 
     def start(self, encoded: Encoded, beam_size: int) -> TransformerState:
         """Project the encoder's output to each layer's keys and values once; no target position has been read."""

@@ -6,7 +6,7 @@ is replaced, not its keys and values. Every so often the slots that no row sees 
 same position, and a new sentence takes the place of one that has ended.
 
 Dimensions besides those of mt/model/interface.py: P parts stacked (keys, values), C slots of a sentence, A and E places there is room for
-(sentences, slots), L some of the sentences, N rows of the caches.
+(sentences, slots), L some of the sentences, I slots of a sentence that are kept, N rows of the caches, Y some of them.
 """
 
 from collections.abc import Sequence
@@ -124,24 +124,24 @@ class TransformerState(DecoderState):
         order_LC = seen_LC.to(torch.int8).argsort(dim=1, descending=True, stable=True)
         filled = [-(-count // self.width) for count in seen_LC.sum(dim=1).tolist()]
         kept = max(filled) * self.width
-        order_LC = order_LC[:, :kept]
+        order_LI = order_LC[:, :kept]
         self._tree_bias_AWE[places_L] = HIDDEN
-        self._tree_bias_AWE[places_L, :, :kept] = lines_LWC.gather(2, order_LC[:, None].expand(-1, self.width, -1))
-        origin_N = self._rows(places, order_LC, self._room() * self.width)
-        to_N = self._rows(places, torch.arange(kept, device=self._device).expand(len(places), -1), self._room() * self.width)
+        self._tree_bias_AWE[places_L, :, :kept] = lines_LWC.gather(2, order_LI[:, None].expand(-1, self.width, -1))
+        origin_Y = self._rows(places, order_LI, self._room() * self.width)
+        to_Y = self._rows(places, torch.arange(kept, device=self._device).expand(len(places), -1), self._room() * self.width)
         for x_PAHEK in self._target_PAHEK:
             x_NK = x_PAHEK.view(-1, x_PAHEK.shape[4])
-            x_NK.index_copy_(0, to_N, x_NK.index_select(0, origin_N))
+            x_NK.index_copy_(0, to_Y, x_NK.index_select(0, origin_Y))
         for place, fill in zip(places, filled, strict=True):
             self._fills[place] = fill
 
     def _rows(self, places: Sequence[int], slot_LC: Tensor, per_head: int) -> Tensor:
         """row_N: where these slots of these sentences stand, for each part and head, in a cache seen as one list of slots."""
         _, room, heads, _, _ = self._target_PAHEK[0].shape
-        part_P = torch.arange(2, device=self._device)[:, None, None, None] * room
-        place_L = torch.tensor(list(places), device=self._device)[:, None, None]
-        head_H = torch.arange(heads, device=self._device)[:, None]
-        row_PLHC = ((part_P + place_L) * heads + head_H) * per_head + slot_LC[:, None]
+        part_P111 = torch.arange(2, device=self._device)[:, None, None, None] * room
+        place_L11 = torch.tensor(list(places), device=self._device)[:, None, None]
+        head_H1 = torch.arange(heads, device=self._device)[:, None]
+        row_PLHC = ((part_P111 + place_L11) * heads + head_H1) * per_head + slot_LC[:, None]
         return row_PLHC.flatten()
 
     def _room(self) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mt.model.interface import TranslationModel
-from mt.runs import RunDirectory, parameters_of, read_tensors
+from mt.runs import RunDirectory
+from mt.stored_model import parameters_of, read_tensors
 
 
 def start_ema(model: TranslationModel) -> dict[str, Tensor]:

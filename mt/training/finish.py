@@ -1,19 +1,21 @@
 """The end of a run: choose the final weights on the validation pairs, write them, score the test pairs once, write the summary."""
 
 import logging
+from hashlib import sha256
 
 from torch import Tensor
 
 from mt.evaluation import score
 from mt.files import write_atomically
 from mt.model.build import count_parameters
-from mt.runs import parameters_of, read_tensors, serialise, shown
+from mt.runs import RunDirectory, checkpoint_damage, shown
+from mt.stored_model import parameters_of, read_tensors, serialise
 from mt.training.averaging import average_checkpoints
 from mt.training.doctor.examine import examine, summary_line
 from mt.training.doctor.history import read_history
 from mt.training.hardware import peak_memory_mb
 from mt.training.setup import Training
-from mt.training.state import best_steps
+from mt.training.state import best_steps, is_scheduled
 from mt.training.validation import validate
 from mt.training.weights import borrowed_weights
 from mt.translator import Translator
@@ -25,7 +27,9 @@ def finish(training: Training) -> dict:
     """Write model.safetensors and summary.json; returns the summary."""
     candidates = final_candidates(training)
     name, weights, valid_scores = choose(training, candidates)
-    write_atomically(training.run.weights_path, serialise(weights, training.stamp))
+    content = serialise(weights, training.stamp)
+    training.run.summary_path.unlink(missing_ok=True)  # its hash is of other weights
+    write_atomically(training.run.weights_path, content)
     for parameter_name, tensor in parameters_of(training.model).items():
         tensor.copy_(weights[parameter_name])
     summary = {
@@ -41,6 +45,7 @@ def finish(training: Training) -> dict:
         "skipped_updates": training.state.bad_steps_total,
         "peak_memory_mb": round(peak_memory_mb(training.hardware.device)),
         "final_weights": name,
+        "weights_sha256": sha256(content).hexdigest(),
         "valid": valid_scores,
         "best_step": training.state.best_step,
         "test": test_scores(training),
@@ -56,19 +61,25 @@ def final_candidates(training: Training) -> dict[str, dict[str, Tensor]]:
     candidates = {"last": {name: tensor.clone() for name, tensor in parameters_of(training.model).items()}}
     if training.ema is not None:
         candidates["ema"] = training.ema
-    steps = [
-        step for step in run.checkpoint_steps()
-        if step <= state.step and run.read_json(f"checkpoints/step-{step:08d}/state.json")["scheduled"]
-    ][-config.average_checkpoints :]
+    steps = [step for step in run.checkpoint_steps() if step <= state.step and is_scheduled(run, step)][-config.average_checkpoints :]
     if config.average == "best":
         steps = sorted(step for step in best_steps(state, config.average_checkpoints) if run.checkpoint_path(step).is_dir())
+    steps = [step for step in steps if _is_whole(run, step)]
     if config.average != "none" and len(steps) > 1:
         candidates[f"average of steps {', '.join(map(str, steps))}"] = average_checkpoints(run, steps, training.stamp)
     best = state.best_step
-    if best is not None and best != state.step and run.checkpoint_path(best).is_dir():
+    if best is not None and best != state.step and run.checkpoint_path(best).is_dir() and _is_whole(run, best):
         file = "ema" if training.ema is not None else "model"
         candidates[f"best (step {best})"] = read_tensors(run.checkpoint_path(best) / f"{file}.safetensors", training.stamp)
     return candidates
+
+
+def _is_whole(run: RunDirectory, step: int) -> bool:
+    """Whether a checkpoint's weights are as they were written; says so when they are not."""
+    damage = checkpoint_damage(run.checkpoint_path(step))
+    if damage is not None:
+        _log.warning("%s: %s: damaged since it was saved, and left out of the final weights", shown(run.checkpoint_path(step)), damage)
+    return damage is None
 
 
 def choose(training: Training, candidates: dict) -> tuple[str, dict, dict | None]:

@@ -1,6 +1,5 @@
-"""What the machine at hand is told to do: device, threads, precision, memory allocator. Chosen by short measured rules."""
+"""What the machine at hand is told to do: device, threads, precision. Chosen by short measured rules."""
 
-import ctypes
 import os
 import platform
 import re
@@ -15,8 +14,6 @@ from torch import Tensor
 
 from mt.config import TrainingConfig
 from mt.errors import ConfigError
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -92,41 +89,25 @@ def bf16_gain(size: int = 512, repeats: int = 20) -> float:
     The best of many tries, so that another program's load does not tip the choice.
     """
 
-    def best(dtype: torch.dtype) -> float:
-        matrix = torch.ones(size, size, dtype=dtype)
-        times = []
-        for _ in range(repeats + 1):
-            begun = time.perf_counter()
-            matrix @ matrix
-            times.append(time.perf_counter() - begun)
-        return min(times)
-
-    return best(torch.float32) / best(torch.bfloat16)
+    return _product_seconds("cpu", torch.float32, size, repeats) / _product_seconds("cpu", torch.bfloat16, size, repeats)
 
 
-def _glibc() -> ctypes.CDLL | None:
-    """The C library, where it is glibc."""
-    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
-        return None
-    return ctypes.CDLL(None)
+def matmul_gflops(hardware: Hardware) -> float:
+    """How many billion operations a second a matrix product reaches, in the precision that was chosen."""
+    size = 512 if hardware.device == "cpu" else 4096
+    dtype = torch.bfloat16 if hardware.precision == "bf16" else torch.float32
+    return 2 * size**3 / _product_seconds(hardware.device, dtype, size, 20) / 1e9
 
 
-def give_back_freed_memory() -> None:
-    """Return to the system what keep_freed_memory kept: now and then, since blocks of ever other shapes pile up in a long run."""
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
-
-
-def keep_freed_memory() -> bool:
-    """Tell glibc's malloc to keep large freed blocks, so that each step's tensors fault no new pages.
-
-    Returns whether there was a glibc to tell. Has no effect on a GPU's memory.
-    """
-    libc = _glibc()
-    if libc is None:
-        return False
-    return bool(libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
+def _product_seconds(device: str, dtype: torch.dtype, size: int, repeats: int) -> float:
+    """The fastest of some products of two square matrices."""
+    matrix = torch.ones(size, size, dtype=dtype, device=device)
+    times = []
+    for _ in range(repeats + 1):
+        begun = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()  # waits for a GPU
+        times.append(time.perf_counter() - begun)
+    return min(times)
 
 
 def peak_memory_mb(device: str) -> float:

@@ -15,7 +15,8 @@ from mt.data.encode import Fit, encode_store
 from mt.data.pairs import EncodedPairs, MemoryPart, Ragged, StoredPart, TrainingPairs
 from mt.data.store import Joined
 from mt.data.subword_sampling import SubwordSampler, Words
-from mt.data.tokenizer import Tokenizer, train_tokenizer
+from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_tokenizer
 from mt.errors import DataError
 
 _log = logging.getLogger("mt")

@@ -1,9 +1,12 @@
 """What a training run says: the progress bar, the lines above it, metrics.jsonl and TensorBoard."""
 
+import errno
 import json
 import logging
+import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,7 +31,7 @@ class Report:
     def __init__(self, run: RunDirectory, first_step: int, max_steps: int, log_every: int, ends_at: float | None = None):
         self._run, self._log_every, self._step = run, log_every, first_step
         forget_after(run.metrics_path, first_step)
-        self._metrics = open(run.metrics_path, "a", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
+        self._unwritten, self._told = b"", set[str]()
         self._board = _board(run.path / "tensorboard", first_step)
         self._bar = tqdm(
             total=None if ends_at else max_steps, initial=first_step, unit="step", dynamic_ncols=True,
@@ -43,8 +46,8 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-        self._metrics.close()
-        self._board.close()
+        with suppress(OSError):
+            self._board.close()
 
     def pause(self) -> None:
         """Forget the time since the last line: validation and saving are not training speed."""
@@ -93,7 +96,8 @@ class Report:
         """One validation, with its samples."""
         self._write("valid", step, result.figures() | result.outputs | {"best": best})
         for number, sample in enumerate(result.samples):
-            self._board.add_text(f"valid/sample {number + 1}", f"{sample.source}\n\n{sample.reference}\n\n{sample.translation}", step)
+            text = f"{sample.source}\n\n{sample.reference}\n\n{sample.translation}"
+            self._draw("add_text", f"valid/sample {number + 1}", text, step)
         self.say(
             f"step {step}: valid loss {result.loss:.3f}, perplexity {result.perplexity:.2f}, "
             f"BLEU {result.bleu:.2f}, chrF {result.chrf:.2f} (greedy){'  best so far' if best else ''}"
@@ -108,18 +112,45 @@ class Report:
             if finding.name not in history.told:
                 said = said_while_training(finding, self._run.path.name)
                 self.say(said)
-                self._board.add_text(f"doctor/{finding.name}", said, step)
+                self._draw("add_text", f"doctor/{finding.name}", said, step)
                 line = {"kind": "doctor", "step": step, "time": time.time(), "finding": finding.name, "since": finding.since,
                         "seen": finding.seen, "cause": finding.cause, "next": finding.next}
-                self._metrics.write(json.dumps(line, ensure_ascii=False) + "\n")
-                self._metrics.flush()
+                self._note(line)
 
     def _write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         """A line of metrics.jsonl and the same figures for TensorBoard."""
-        self._metrics.write(json.dumps({"kind": kind, "step": step, "time": time.time(), **figures}) + "\n")
-        self._metrics.flush()
+        self._note({"kind": kind, "step": step, "time": time.time(), **figures})
         for name, value in figures.items():
-            self._board.add_scalar(f"{kind}/{name}", float(value), step)
+            self._draw("add_scalar", f"{kind}/{name}", float(value), step)
+
+    def _note(self, line: dict) -> None:
+        """A line of metrics.jsonl; on a full disk it waits in memory for the next one."""
+        self._unwritten += json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        try:
+            with open(self._run.metrics_path, "ab", buffering=0) as stream:
+                begin = stream.tell()
+                try:
+                    if stream.write(self._unwritten) != len(self._unwritten):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    stream.truncate(begin)  # never a part of a line
+                    raise
+            self._unwritten = b""
+        except OSError as error:
+            self._tell_once(f"{self._run.metrics_path}: cannot be written ({error.strerror}); its lines are kept until it can")
+
+    def _draw(self, method: str, *values: object) -> None:
+        """A figure or a text for TensorBoard, which training does not need to go on."""
+        try:
+            getattr(self._board, method)(*values)
+        except OSError as error:
+            self._tell_once(f"{self._run.path / 'tensorboard'}: cannot be written ({error.strerror}); figures for TensorBoard are lost")
+
+    def _tell_once(self, text: str) -> None:
+        """Say it, unless it was said."""
+        if text not in self._told:
+            self._told.add(text)
+            self.say(text)
 
 
 class Silence(Report):

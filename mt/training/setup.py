@@ -18,19 +18,20 @@ from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
 from mt.errors import RunError, TrainingError
 from mt.files import write_atomically
+from mt.memory import keep_freed_memory
 from mt.model.build import build_model, compile_layers
 from mt.model.interface import TranslationModel
-from mt.runs import RunDirectory, shown
+from mt.runs import RunDirectory, checkpoint_damage, shown
 from mt.training.averaging import start_ema
 from mt.training.deadline import Deadline
 from mt.training.distributed import ALONE, Ranks
 from mt.training.forecast import Forecast, duration, forecast, pieces_that_fit
-from mt.training.hardware import Hardware, choose_hardware, environment, keep_freed_memory
+from mt.training.hardware import Hardware, choose_hardware, environment
 from mt.training.optimizer import build_optimizer
 from mt.training.prepare import EpochEncoder, PreparedData, prepare_data
 from mt.training.recorder import RECORD, Recorder, make_probe
 from mt.training.sharding import is_sharded, shard, undivided
-from mt.training.state import TrainingState, load_state
+from mt.training.state import TrainingState, load_state, resumable_steps
 from mt.training.step import PendingStep, accumulate_gradients
 from mt.training.validation import ValidationPairs
 
@@ -169,10 +170,12 @@ def move_aside(path: Path) -> Path:
     return aside
 
 
-def set_up(config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: bool | None = None) -> Training:
+def set_up(
+    config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: bool | None = None, replay_from: int | None = None
+) -> Training:
     """Read the data, build the model, restore the newest checkpoint when there is one, and write the run's opening files.
 
-    continued: whether the run was begun before; None: look.
+    continued: whether the run was begun before; None: look. replay_from: instead restore that step's checkpoint, and write nothing.
     """
     keep_freed_memory()
     continued = run.exists() if continued is None else continued
@@ -201,9 +204,12 @@ def set_up(config: Config, run: RunDirectory, ranks: Ranks = ALONE, continued: b
     )
     if config.training.ema_decay:
         training.ema = start_ema(model)
-    if config.training.record and ranks.first and not training.sharded:
+    if config.training.record and ranks.first and not training.sharded and replay_from is None:
         pairs = valid.pairs if valid else training.encoder.pairs(0, 0)
         training.recorder = Recorder(run.path / RECORD, model, make_probe(pairs, hardware.device))
+    if replay_from is not None:
+        training.state, training.ema = load_state(run, model, training.optimizer, training.stamp, training.ema is not None, replay_from)
+        return training
     if continued:
         _restore(training)
     if ranks.first:
@@ -293,6 +299,8 @@ def _restore(training: Training) -> None:
     run = training.run
     if training.ranks.first:  # another process would take away what the first one is writing
         run.remove_leftovers()
+        _set_damaged_aside(run)
+    training.ranks.wait()
     restored = load_state(run, training.model, training.optimizer, training.stamp, training.ema is not None)
     if restored is None:
         _log.info("%s: nothing was saved yet; beginning at step 0", shown(run.path))
@@ -301,6 +309,22 @@ def _restore(training: Training) -> None:
     patience = training.config.training.patience  # may have been raised
     training.state.stopped_early = 0 < patience <= training.state.validations_without_gain
     _log.info("%s: going on from step %d", shown(run.path), training.state.step)
+
+
+def _set_damaged_aside(run: RunDirectory) -> None:
+    """The newest checkpoint that can be gone on from is whole afterwards; RunError when there were some and none is."""
+    damaged = []
+    for step in reversed(resumable_steps(run)):
+        damage = checkpoint_damage(run.checkpoint_path(step))
+        if damage is None:
+            return
+        damaged.append(damage)
+        _log.warning("%s: %s: damaged since it was saved, kept as %s", shown(run.checkpoint_path(step)), damage, shown(run.set_aside(step)))
+    if damaged:
+        raise RunError(
+            f"{shown(run.path)}: no checkpoint is whole that training could go on from (damaged: {len(damaged)}); begin anew: --restart "
+            "(the old run is kept beside)"
+        )
 
 
 def _write_opening(training: Training) -> None:

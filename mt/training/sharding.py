@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mt.config import Config, TrainingConfig
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
-from mt.runs import parameters_of
+from mt.stored_model import parameters_of
 from mt.training.distributed import Ranks
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mt.errors import RunError
 from mt.model.interface import TranslationModel
-from mt.runs import RunDirectory, load_parameters, parameters_of, read_tensors
+from mt.runs import RunDirectory
+from mt.stored_model import load_parameters, parameters_of, read_tensors, serialise
 from mt.training.sharding import like, whole_tensors
 
 
@@ -94,17 +96,34 @@ def save_state(
     groups = {name: whole_tensors(tensors, writes) for name, tensors in groups.items()}
     if not writes:
         return
-    run.save_checkpoint(state.step, groups, state.to_json(), stamp)
+    files = ((f"{name}.safetensors", serialise(tensors, stamp)) for name, tensors in groups.items())
+    run.save_checkpoint(state.step, files, state.to_json())
     run.point("last", state.step)
 
 
+def resumable_steps(run: RunDirectory) -> list[int]:
+    """The steps of the checkpoints that training can go on from, since they still have the optimizer; ascending."""
+    return [step for step in run.checkpoint_steps() if (run.checkpoint_path(step) / "optimizer.safetensors").is_file()]
+
+
+def is_scheduled(run: RunDirectory, step: int) -> bool:
+    """Whether a checkpoint stands where training.save_every asks for one; a damaged one does not count."""
+    try:
+        return bool(run.read_json(f"checkpoints/{run.checkpoint_path(step).name}/state.json")["scheduled"])
+    except (RunError, KeyError, TypeError):
+        return False
+
+
 def load_state(
-    run: RunDirectory, model: TranslationModel, optimizer: torch.optim.Optimizer, stamp: str, with_ema: bool
+    run: RunDirectory, model: TranslationModel, optimizer: torch.optim.Optimizer, stamp: str, with_ema: bool, only: int | None = None
 ) -> tuple[TrainingState, dict[str, Tensor] | None] | None:
-    """Restore the newest checkpoint that still has its optimizer: the state and the EMA. None when nothing was saved yet."""
-    for step in reversed(run.checkpoint_steps()):
+    """Restore the newest checkpoint that still has its optimizer: the state and the EMA. None when nothing was saved yet.
+
+    only: that step's and no other.
+    """
+    for step in reversed(resumable_steps(run)):
         folder = run.checkpoint_path(step)
-        if not (folder / "optimizer.safetensors").is_file():
+        if only not in (None, step):
             continue
         own = parameters_of(model)
         weights = read_tensors(folder / "model.safetensors", stamp)
@@ -124,7 +143,7 @@ def tidy_checkpoints(run: RunDirectory, state: TrainingState, keep_scheduled: in
     Kept: the last keep_scheduled scheduled ones, best_steps, the best, the last.
     """
     steps = run.checkpoint_steps()
-    scheduled = [step for step in steps if run.read_json(f"checkpoints/step-{step:08d}/state.json")["scheduled"]]
+    scheduled = [step for step in steps if is_scheduled(run, step)]
     kept = {*scheduled[-max(keep_scheduled, 1) :], *best_steps, state.best_step, *steps[-2:]}
     for step in steps:
         folder = run.checkpoint_path(step)

@@ -4,10 +4,12 @@ Continues an unfinished run exactly: bit for bit on one machine. The beginning i
 finish.py; several processes in distributed.py, a run that must end on time in deadline.py.
 """
 
+import errno
 import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy
 
@@ -15,11 +17,13 @@ from mt.config import Config
 from mt.data.batching import Share, make_share, plan_batches
 from mt.data.pairs import EncodedPairs
 from mt.errors import ConfigError, Interrupted, TrainingError
+from mt.memory import give_back_freed_memory
+from mt.run_lock import locked
 from mt.runs import RunDirectory, runs_root, shown
 from mt.training.averaging import update_ema
 from mt.training.distributed import joined_ranks, speak_only_as_first
 from mt.training.finish import finish
-from mt.training.hardware import choose_device, give_back_freed_memory
+from mt.training.hardware import choose_device
 from mt.training.interrupt import StopRequest
 from mt.training.optimizer import learning_rate_at
 from mt.training.report import Report, Silence
@@ -39,6 +43,8 @@ from mt.training.validation import validate
 from mt.training.weights import borrowed_weights
 
 _log = logging.getLogger("mt")
+FULL_DISK_WAIT = 10
+"""Seconds between two tries to save on a full disk."""
 
 
 def train(config: Config, restart: bool = False) -> dict:
@@ -52,7 +58,7 @@ def train(config: Config, restart: bool = False) -> dict:
     if config.name is None:
         raise ConfigError("name: a configuration that was not read from a file needs one: Config(name=…)")
     run = RunDirectory(runs_root() / config.name)
-    with joined_ranks(choose_device(config.training.device)) as ranks:
+    with joined_ranks(choose_device(config.training.device)) as ranks, locked(run) if ranks.first else nullcontext():
         speak_only_as_first(ranks)
         if restart and ranks.first and run.path.exists():
             _log.info("the run that was here is kept as %s", shown(move_aside(run.path)))
@@ -101,7 +107,7 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
     with _open_report(training) as report:
         while not is_over(training):
             begun = time.monotonic()
-            _update(training, batches, report)
+            update(training, batches, report)
             validating, due = (state.step % every == 0 or is_over(training) for every in (validate_every, save_every))
             if validating or due:
                 settle(training, report)
@@ -116,7 +122,7 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
             if stopping:
                 settle(training, report)
             if due or stopping or measured or state.best_step == state.step:
-                save(training, scheduled=due)
+                save(training, due, stop)
                 report.pause()
             if stopping:
                 raise Interrupted(
@@ -207,7 +213,7 @@ def _learning_rate(training: Training) -> float:
     return learning_rate_at(max(1.0, state.progress * config.max_steps), config)
 
 
-def _update(training: Training, batches: Iterator[Share], report: Report) -> None:
+def update(training: Training, batches: Iterator[Share], report: Report) -> None:
     """One update, skipped ones included; TrainingError when too many in a row are not finite."""
     config, state = training.config.training, training.state
     epoch = state.epoch
@@ -281,7 +287,32 @@ def _validate(training: Training, report: Report) -> None:
     report.pause()
 
 
-def save(training: Training, scheduled: bool) -> None:
+def save(training: Training, scheduled: bool, stop: StopRequest | None = None) -> None:
+    """Write a checkpoint; while the disk is full, wait and try again until a stop is asked for (then OSError, as for other failures)."""
+    told = False
+    while True:
+        try:
+            _save(training, scheduled)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or stop is None or stop.requested:
+                raise
+            if not told:
+                last = training.run.pointed("last")
+                kept = f"the one of step {last} is whole" if last is not None else "there is none before it"
+                _log.warning(
+                    "%s: the disk is full: the checkpoint of step %d could not be written, %s. Free some space: it is tried again every "
+                    "%d s, and training goes on (Ctrl-C gives up)",
+                    shown(training.run.checkpoints_path),
+                    training.state.step,
+                    kept,
+                    FULL_DISK_WAIT,
+                )
+                told = True
+            time.sleep(FULL_DISK_WAIT)
+
+
+def _save(training: Training, scheduled: bool) -> None:
     """Write a checkpoint, point `last` and `best`, and tidy up; the first process does."""
     state, config = training.state, training.config.training
     state.scheduled = scheduled

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from mt.model.interface import TranslationModel
-from mt.runs import parameters_of
+from mt.stored_model import parameters_of
 
 
 @contextmanager

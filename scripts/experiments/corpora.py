@@ -9,7 +9,8 @@ from mt.config import TokenizerConfig
 from mt.data.demo import demo_pairs
 from mt.data.pairs import EncodedPairs
 from mt.data.special_ids import EOS, SPECIAL_IDS
-from mt.data.tokenizer import Tokenizer, train_tokenizer
+from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_tokenizer
 
 Sentences = list[list[int]]
 """Token ids, EOS at the end of each."""

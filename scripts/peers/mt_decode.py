@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from mt.config import DecodingConfig, ModelConfig
 from mt.decoding.batches import translate_ids
 from mt.model.build import build_model
-from mt.runs import load_parameters
+from mt.stored_model import load_parameters
 
 
 def main() -> None:

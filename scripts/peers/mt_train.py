@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from mt.config import Config
 from mt.data.batching import make_share, plan_batches
 from mt.data.tokenizer import Tokenizer
+from mt.memory import keep_freed_memory
 from mt.model.build import build_model, count_parameters
-from mt.training.hardware import choose_hardware, keep_freed_memory, peak_memory_mb
+from mt.training.hardware import choose_hardware, peak_memory_mb
 from mt.training.optimizer import build_optimizer, learning_rate_at
 from mt.training.prepare import EpochEncoder, prepare_data
 from mt.training.step import train_step

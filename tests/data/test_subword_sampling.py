@@ -16,7 +16,8 @@ from mt.data import subword_sampling
 from mt.data.demo import demo_pairs
 from mt.data.special_ids import EOS, UNK
 from mt.data.subword_sampling import BPE_CHOICES, BpeMerger, SubwordSampler, Words, unigram_choices
-from mt.data.tokenizer import Tokenizer, train_tokenizer
+from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_tokenizer
 
 PAIRS = demo_pairs("train")[:3000]
 KOREAN, ENGLISH = [ko for ko, _ in PAIRS], [en for _, en in PAIRS]

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from mt.config import TokenizerConfig
-from mt.data import tokenizer as tokenizer_module
+from mt.data import tokenizer_training as tokenizer_module
 from mt.data.demo import demo_pairs
 from mt.data.special_ids import BOS, EOS, PAD, UNK
 from mt.data.subword_sampling import SubwordSampler
-from mt.data.tokenizer import Tokenizer, TrainedTokenizer, Vocabulary, cache_directory, train_tokenizer
+from mt.data.tokenizer import Tokenizer, Vocabulary
+from mt.data.tokenizer_training import TrainedTokenizer, cache_directory, train_tokenizer
 from mt.errors import TokenizerError
 
 PAIRS = demo_pairs("train")[:400]

@@ -116,32 +116,69 @@ def source_tensor(sources: list[Tokens]) -> Tensor:
     return torch.tensor([[*source, *[PAD] * (longest - len(source))] for source in sources])
 
 
-def enumerated(model: TableModel, source: Tokens, limit: int, alpha: float, count: int) -> list[Found]:
-    """The best `count` of all target sentences, by scoring every one: finished ones, then those cut at the limit."""
+def enumerated(
+    model: TableModel,
+    source: Tokens,
+    limit: int,
+    alpha: float,
+    count: int,
+    allowed: Callable[[Tokens], bool] = lambda sentence: True,
+    lacking: Callable[[Tokens], bool] = lambda sentence: False,
+) -> list[Found]:
+    """The best `count` of all target sentences, by scoring every one: finished ones, then those cut at the limit.
+
+    allowed: whether a whole sentence (EOS at its end, if it has one) may be written at all. lacking: of one that was cut, whether it comes
+    after all others.
+    """
     words = [token for token in range(model.vocab_size) if token not in (PAD, BOS, EOS)]
 
     def best(sentences: list[Tokens]) -> list[Found]:
+        sentences = [s for s in sentences if allowed(s)]
         scores = [sum(model.token_log_probs(source, s)) / length_penalty(len(s), alpha) for s in sentences]
-        return sorted(zip(sentences, scores, strict=True), key=lambda pair: -pair[1])
+        return sorted(zip(sentences, scores, strict=True), key=lambda pair: (lacking(pair[0]), -pair[1]))
 
     finished = [(*s, EOS) for length in range(limit) for s in itertools.product(words, repeat=length)]
     cut = list(itertools.product(words, repeat=limit))
     return [(tuple(t for t in s if t != EOS), score) for s, score in (best(finished) + best(cut))[:count]]
 
 
-def textbook_beam(model: TableModel, source: Tokens, limit: int, alpha: float, beam_size: int) -> list[Found]:
-    """Beam search in lists, one sentence, never stopping before the limit: the rule of mt/decoding/beam.py."""
+def textbook_beam(
+    model: TableModel,
+    source: Tokens,
+    limit: int,
+    alpha: float,
+    beam_size: int,
+    allowed: Callable[[Tokens], bool] = lambda sentence: True,
+    bank: Callable[[Tokens], int] = lambda sentence: 0,
+    guides: Callable[[Tokens, list[float]], list[int]] = lambda prefix, log_probs: [],
+) -> list[Found]:
+    """Beam search in lists, one sentence, never stopping before the limit: the rule of mt/decoding/beam.py, and of banks.py.
+
+    allowed: whether a beginning may be written. bank: its bank. guides: tokens that a prefix offers besides its best.
+    """
     live: list[tuple[Tokens, float]] = [((), 0.0)]
     finished: list[Found] = []
     for length in range(1, limit + 1):
-        extensions = [
-            ((*prefix, token), log_prob + addition)
-            for prefix, log_prob in live
-            for token, addition in enumerate(model.row(source, prefix).double().log_softmax(-1).tolist())
-            if token not in (PAD, BOS)
-        ]
-        extensions = sorted(extensions, key=lambda pair: -pair[1])[:beam_size]
+        extensions = []
+        for prefix, log_prob in live:
+            additions = model.row(source, prefix).double().log_softmax(-1).tolist()
+            tokens = [t for t in range(len(additions)) if t not in (PAD, BOS) and allowed((*prefix, t))]
+            offered = sorted(tokens, key=lambda t: -additions[t])[:beam_size]
+            possible = [additions[t] if t in tokens else -torch.inf for t in range(len(additions))]
+            offered += [t for t in dict.fromkeys(guides(prefix, possible)) if t not in offered]
+            extensions += [((*prefix, t), log_prob + additions[t]) for t in offered]
+        extensions = dealt(sorted(extensions, key=lambda pair: -pair[1]), bank, beam_size)
         finished += [(s[:-1], lp / length_penalty(length, alpha)) for s, lp in extensions if s[-1] == EOS]
         live = [(s, lp) for s, lp in extensions if s[-1] != EOS]
     cut = [(s, lp / length_penalty(limit, alpha)) for s, lp in live]
     return sorted(finished, key=lambda pair: -pair[1]) + cut
+
+
+def dealt(extensions: list[Found], bank: Callable[[Tokens], int], count: int) -> list[Found]:
+    """Of extensions, the best first, `count` by turns: the best of each bank from the highest on, then the second best of each, …"""
+    banks: dict[int, list[Found]] = {}
+    for extension in extensions:
+        banks.setdefault(bank(extension[0]), []).append(extension)
+    rounds = itertools.zip_longest(*(banks[number] for number in sorted(banks, reverse=True)))
+    taken = [extension for turn in rounds for extension in turn if extension is not None][:count]
+    return sorted(taken, key=lambda pair: -pair[1])

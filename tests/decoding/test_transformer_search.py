@@ -13,7 +13,7 @@ from mt.decoding.hypothesis import top_k
 from mt.errors import DecodingError
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
-from mt.runs import load_parameters, parameters_of
+from mt.stored_model import load_parameters, parameters_of
 
 SOURCES = [[5, 9, 12, 7, EOS], [8, EOS], [14, 15, 4, 4, 9, 11, 20, EOS], [6, 10, EOS]]
 

@@ -23,7 +23,7 @@ from mt.inspection.explain_text import branches, explain_text, tree_text
 from mt.inspection.explain_words import greedy_words, place_of, two
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
-from mt.runs import load_model
+from mt.stored_model import load_model
 from mt.text_table import display_width
 from mt.training.prepare import tokenizer_for
 from tests.command_line import run_mt

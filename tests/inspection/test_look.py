@@ -17,7 +17,7 @@ from mt.inspection.attention import joined_weights, recorded_attention
 from mt.inspection.look import Look, look_at
 from mt.inspection.look_text import shade
 from mt.model.build import build_model
-from mt.runs import load_model
+from mt.stored_model import load_model
 from mt.training.loss import shift_right
 from mt.training.prepare import tokenizer_for
 from tests.command_line import run_mt

@@ -52,10 +52,11 @@ def assert_refused(outcome: Outcome, *parts: str) -> None:
 # ── help ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 OPTIONS = {
-    "train": ["--config", "--set", "--restart"],
+    "init": ["--source", "--target", "--valid", "--test", "--output", "--hours", "--force", "files..."],
+    "train": ["--config", "--data", "--set", "--restart"],
     "tokenizer": ["--config", "--set", "--output"],
     "translate": ["--model", "--input", "--output", "--beam", "--method", "--nbest", "--scores", "--length-penalty",
-                  "--temperature", "--top-k", "--top-p", "--seed", "--device", "[sentences]..."],
+                  "--temperature", "--top-k", "--top-p", "--seed", "--mbr", "--alignment", "--engine", "--device", "[sentences]..."],
     "eval": ["--model", "--split", "--source", "--reference", "--output", "--json", "--beam", "--device"],
 }  # fmt: skip
 
@@ -324,7 +325,7 @@ def test_damaged_weights_are_told(trained_run: Path) -> None:
     weights = Path("broken/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
     for command in (["translate", "ba"], ["eval", "--json", "scores.json"]):
-        assert_refused(run_mt(command[0], "--model", "broken", *command[1:]), "broken/model.safetensors", "damaged or cut short")
+        assert_refused(run_mt(command[0], "--model", "broken", *command[1:]), "broken/model.safetensors", "damaged since")
     assert not Path("scores.json").exists()
 
 

@@ -13,7 +13,7 @@ from tests.command_line import run_mt
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["model.d_model=16", "model.num_heads=2", "model.d_ff=16", "model.encoder_layers=1", "model.decoder_layers=1",
          "tokenizer.vocab_size=900", "training.max_steps=2", "training.validate_sentences=2", "training.max_tokens=400",
-         "decoding.max_length_ratio=0.1", "decoding.max_length_extra=2", "decoding.method=greedy"]  # fmt: skip
+         "decoding.max_length_ratio=0.1", "decoding.max_length_extra=2", "decoding.beam_size=2"]  # fmt: skip
 
 
 def commands(readme: str) -> list[list[str]]:

@@ -11,7 +11,8 @@ import torch
 from mt.data.special_ids import SPECIAL_IDS
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
-from mt.runs import RunDirectory, parameters_of, runs_root
+from mt.runs import RunDirectory, runs_root
+from mt.stored_model import parameters_of
 from mt.training.averaging import average_checkpoints, start_ema, update_ema
 from mt.training.trainer import train
 from tests.tiny import tiny_config

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mt.runs import RunDirectory, read_tensors, runs_root
+from mt.runs import RunDirectory, runs_root
+from mt.stored_model import read_tensors
 from mt.training.distributed import _rows
 from tests.processes import mt_process, num_lines, sets, wait_until
 from tests.tiny import SETTINGS

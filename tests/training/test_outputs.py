@@ -9,7 +9,8 @@ import pytest
 from mt.config import DecodingConfig, TokenizerConfig
 from mt.data.demo import demo_pairs
 from mt.data.special_ids import UNK
-from mt.data.tokenizer import Tokenizer, train_tokenizer
+from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_tokenizer
 from mt.training.outputs import (
     Translated,
     byte_pieces,

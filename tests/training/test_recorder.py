@@ -85,18 +85,18 @@ def test_notes_change_nothing_of_what_is_trained() -> None:
 def test_a_continued_run_has_the_notes_of_an_uninterrupted_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The initial weights, to which the cosine is taken, are the same; what was noted after the last checkpoint is noted again."""
     train(tiny_config("name=whole"))
-    update = trainer._update
+    update = trainer.update
 
     def stopping(training: trainer.Training, *rest: object) -> None:
         if training.state.step == 8:
             raise Interrupted("as if killed")
         update(training, *rest)
 
-    monkeypatch.setattr(trainer, "_update", stopping)
+    monkeypatch.setattr(trainer, "update", stopping)
     with pytest.raises(Interrupted):
         train(tiny_config("name=parts"))
     assert noted(Path("runs/parts"))[-1]["step"] == 8  # the newest checkpoint is that of step 5
-    monkeypatch.setattr(trainer, "_update", update)
+    monkeypatch.setattr(trainer, "update", update)
     train(tiny_config("name=parts"))
     whole, parts = noted(Path("runs/whole")), noted(Path("runs/parts"))
     assert [line["step"] for line in parts] == [line["step"] for line in whole]

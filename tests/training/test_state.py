@@ -11,11 +11,13 @@ import torch
 from mt import files, runs
 from mt.config import TokenizerConfig
 from mt.data.special_ids import SPECIAL_IDS
-from mt.data.tokenizer import Tokenizer, train_tokenizer
+from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_tokenizer
 from mt.errors import RunError
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
-from mt.runs import RunDirectory, load_model, parameters_of, read_tensors
+from mt.runs import RunDirectory
+from mt.stored_model import load_model, parameters_of, read_tensors
 from mt.training.optimizer import build_optimizer
 from mt.training.state import TrainingState, load_state, save_state, tidy_checkpoints
 from tests.tiny import tiny_config

@@ -18,7 +18,8 @@ from mt.data.tokenizer import Tokenizer
 from mt.data.toy import toy_pairs
 from mt.errors import DataError
 from mt.evaluation import quick_scores
-from mt.runs import RunDirectory, load_model, runs_root
+from mt.runs import RunDirectory, runs_root
+from mt.stored_model import load_model
 from mt.training import trainer
 from mt.training.hardware import Hardware
 from mt.training.prepare import EpochEncoder, prepare_data

@@ -1,0 +1,32 @@
+"""What the C library does with freed memory. Nothing heavy is imported here."""
+
+import ctypes
+import platform
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it is glibc."""
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return None
+    return ctypes.CDLL(None)
+
+
+def give_back_freed_memory() -> None:
+    """Return to the system what keep_freed_memory kept: now and then, since blocks of ever other shapes pile up in a long run."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc's malloc to keep large freed blocks, so that each step's tensors fault no new pages.
+
+    Returns whether there was a glibc to tell. Has no effect on a GPU's memory.
+    """
+    libc = _glibc()
+    if libc is None:
+        return False
+    return bool(libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))

@@ -1,0 +1,234 @@
+"""Which configuration to propose for a corpus and a machine, with the reason beside every value.
+
+The rules are few, and each says where it comes from: the paper, a published setting, or this project's own measurements (docs/LOG.md). They
+give a good beginning, not the best there is.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_DENSE = (("\u1100", "\u11ff"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uac00", "\ud7a3"), ("\uf900", "\ufaff"))
+"""Scripts a letter of which says as much as two or three of an alphabet's: Hangul, kana, Chinese."""
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What was seen of the training pairs."""
+
+    pairs: int
+    source_tokens: int
+    """Estimated (`estimated_tokens`), since there is no tokenizer yet; of all pairs together."""
+    target_tokens: int
+    longest: int
+    """Estimated tokens that 99.9 % of the sides do not exceed."""
+    dense: bool
+    """Whether a side is mostly written in Hangul, kana or Chinese characters."""
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    """What was seen of the machine."""
+
+    description: str
+    gflops: float
+    """Of a matrix product in the precision that training will choose, measured."""
+
+
+class Setting(NamedTuple):
+    """One line of the proposal."""
+
+    key: str
+    """Section and name."""
+    value: object
+    reason: str
+
+
+class Shape(NamedTuple):
+    """A size of network, for corpora up to so many target tokens."""
+
+    up_to: float
+    d_model: int
+    num_heads: int
+    d_ff: int
+    layers: int
+    dropout: float
+    epochs: int
+    origin: str
+
+
+SHAPES = (
+    Shape(150_000, 128, 4, 256, 2, 0.3, 60, "a small network, because so few sentences are soon learned by heart"),
+    Shape(600_000, 128, 4, 256, 4, 0.2, 40, "the Transformer-Tiny of Wu et al. 2021, made for 29,000 short pairs"),
+    Shape(2_500_000, 192, 4, 768, 3, 0.2, 20, "as in the shipped ko-en, for a million tokens"),
+    Shape(15_000_000, 256, 4, 1024, 4, 0.15, 12, "between the shipped ko-en and the paper's base model"),
+    Shape(60_000_000, 384, 6, 1536, 5, 0.1, 6, "between the shipped ko-en and the paper's base model"),
+    Shape(math.inf, 512, 8, 2048, 6, 0.1, 4, "the base model of Vaswani et al. 2017"),
+)
+"""From small to large."""
+_SHARE_OF_PEAK = 0.33
+"""What training makes of a matrix product's speed: measured for the tiny shape, more for wider ones (docs/LOG.md, 2026-11-24)."""
+_LEAST_EPOCHS = 5
+"""A network that does not see its corpus so often in the time there is is too large for the machine."""
+
+
+def estimated_tokens(text: str) -> float:
+    """About how many subword tokens a text will have: 0.55 for a letter of Hangul, kana or Chinese, 0.27 for any other character."""
+    dense = sum(map(_is_dense, text))
+    return 0.55 * dense + 0.27 * (len(text) - dense) + 1
+
+
+def _is_dense(letter: str) -> bool:
+    """Whether it is one of those scripts'."""
+    return letter >= _DENSE[0][0] and any(first <= letter <= last for first, last in _DENSE)
+
+
+def corpus_facts(sources: Sequence[str], targets: Sequence[str], pairs: int) -> CorpusFacts:
+    """Look at these sentences, some of a corpus of so many pairs, and reckon the rest from them."""
+    tokens = [[estimated_tokens(text) for text in side] for side in (sources, targets)]
+    scale = pairs / len(sources)
+    longest = sorted(max(pair) for pair in zip(*tokens, strict=True))[math.ceil(0.999 * len(sources)) - 1]
+    shares = [sum(map(_is_dense, text)) / max(1, len(text)) for text in ("".join(side[:2000]) for side in (sources, targets))]
+    return CorpusFacts(pairs, *(round(sum(side) * scale) for side in tokens), math.ceil(longest), max(shares) > 0.3)
+
+
+def vocabulary_size(pairs: int) -> tuple[int, str]:
+    """How many pieces, and why."""
+    for up_to, size in ((5_000, 2000), (15_000, 4000), (25_000, 8000)):
+        if pairs < up_to:
+            return size, f"{pairs:,} pairs: rarer pieces would be seen too seldom to be learned"
+    if pairs < 100_000:
+        return 10_000, "what is published for 29,000 pairs of Multi30k; 4000 scored 1.9 BLEU less there (docs/LOG.md, 2026-11-24)"
+    return (16_000, f"{pairs:,} pairs") if pairs < 1_000_000 else (32_000, "near the paper's 37,000 (section 5.1)")
+
+
+def parameters(shape: Shape, vocabulary: int) -> int:
+    """Trained numbers, about: tied embeddings, encoder, decoder."""
+    attention, feed_forward = 4 * shape.d_model**2, 2 * shape.d_model * shape.d_ff
+    return vocabulary * shape.d_model + shape.layers * (3 * attention + 2 * feed_forward)
+
+
+def tokens_per_second(shape: Shape, vocabulary: int, gflops: float) -> float:
+    """Target tokens a second in training, about: six operations for each number and token, forward and backward."""
+    return _SHARE_OF_PEAK * gflops * 1e9 / (6 * parameters(shape, vocabulary))
+
+
+def choose_shape(facts: CorpusFacts, vocabulary: int, machine: MachineFacts, hours: float) -> tuple[Shape, str]:
+    """The shape for so much text, or the largest smaller one that this machine can show the corpus often enough in the time; and why."""
+    number = next(at for at, shape in enumerate(SHAPES) if facts.target_tokens <= shape.up_to)
+    chosen = number
+    while chosen > 1 and hours * 3600 * tokens_per_second(SHAPES[chosen], vocabulary, machine.gflops) < _LEAST_EPOCHS * facts.target_tokens:
+        chosen -= 1
+    reason = f"about {facts.target_tokens:,} target tokens: {SHAPES[chosen].origin}"
+    if chosen < number:
+        reason += f"; {SHAPES[number].d_model} would suit the text, but this machine would not show it {_LEAST_EPOCHS} times in {hours:g} h"
+    return SHAPES[chosen], reason
+
+
+def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Setting]:
+    """The settings beside data and languages. hours: how long training may take."""
+    vocabulary, vocabulary_reason = vocabulary_size(facts.pairs)
+    shape, shape_reason = choose_shape(facts, vocabulary, machine, hours)
+    speed = tokens_per_second(shape, vocabulary, machine.gflops)
+    small = facts.target_tokens <= 600_000
+    max_tokens = 2048 if small else 4096 if facts.target_tokens <= 15_000_000 else 8192
+    updates_an_epoch = max(1.0, max(facts.target_tokens, facts.source_tokens) / (0.85 * max_tokens))
+    steps = max(300, 100 * round(shape.epochs * updates_an_epoch / 100))
+    seconds = shape.epochs * facts.target_tokens / speed
+    twice = small and facts.target_tokens > 150_000 and 2 * seconds < hours * 3600
+    limited = seconds > hours * 3600
+    settings = [
+        Setting("data.max_length", _max_length(facts), f"99.9 % of the pairs have at most about {facts.longest} tokens on a side"),
+        Setting(
+            "tokenizer.model_type",
+            "unigram" if facts.dense else "bpe",
+            "cuts Korean, Japanese and Chinese more evenly" if facts.dense else "the usual choice for alphabets (Sennrich et al. 2016)",
+        ),
+        Setting("tokenizer.vocab_size", vocabulary, vocabulary_reason),
+        Setting("tokenizer.shared", True, "names, numbers and code are the same on both sides, and the embeddings can be one matrix"),
+        Setting("model.d_model", shape.d_model, shape_reason),
+        Setting("model.num_heads", shape.num_heads, f"heads of width {shape.d_model // shape.num_heads}"),
+        Setting("model.d_ff", shape.d_ff, f"{shape.d_ff // shape.d_model} times d_model"),
+        Setting("model.encoder_layers", shape.layers, "as many as the decoder's"),
+        Setting("model.decoder_layers", shape.layers, "fewer would translate faster"),
+        Setting("model.dropout", shape.dropout, "the less text, the more"),
+        Setting("model.attention_dropout", 0.1 if shape.dropout >= 0.15 else 0.0, "on the attention weights as well, where text is short"),
+        Setting("model.norm_position", "pre", "learns from the first steps, without a long warm-up (Xiong et al. 2020)"),
+        Setting("training.optimizer", "muon", "reached a quality in fewer steps than Adam on Multi30k (docs/LOG.md, 2026-11-24)"),
+        Setting("training.muon_learning_rate", 0.021, "measured at d_model 128 and 192" + _untried(shape)),
+        Setting(
+            "training.learning_rate",
+            0.0045 if shape.d_model < 192 else 0.004 if shape.d_model < 256 else 0.002,
+            "of embeddings, biases and norms" + _untried(shape),
+        ),
+        Setting("training.weight_decay", 0.05, "+1 BLEU on Multi30k (docs/LOG.md, 2026-11-24)"),
+        Setting(
+            "training.max_tokens",
+            max_tokens,
+            "small batches, so that few sentences give enough updates" if small else "target or source tokens in a batch",
+        ),
+        Setting(
+            "training.max_steps",
+            steps,
+            f"about {shape.epochs} times through the pairs, {_time(seconds * (2 if twice else 1))} on {machine.description}",
+        ),
+    ]
+    if limited:
+        settings.append(
+            Setting("training.max_hours", hours, "the schedule is fitted into this time, since all of the steps would take longer")
+        )
+    if twice:
+        settings.append(
+            Setting("training.r_drop", 3, "each batch twice with other dropout (Liang et al. 2021): little text, and there is time")
+        )
+    settings += [
+        Setting("training.warmup_steps", min(300, max(50, steps // 20)), "short: pre-norm and Muon need little"),
+        Setting("training.schedule", "linear", "to zero at the end"),
+        Setting("training.validate_every", max(50, 10 * round(steps / 150)), "some fifteen looks at the validation pairs"),
+        Setting("training.save_every", max(20, 10 * round(steps / 750)), "the last five checkpoints, close to the end, are averaged"),
+        Setting("training.average_checkpoints", 5, "as the paper does (section 6.1)"),
+        Setting("decoding.beam_size", 5, "the usual choice"),
+        Setting("decoding.length_penalty", 1.4, "the best of six on Multi30k's validation pairs (docs/LOG.md, 2026-11-25)"),
+    ]  # fmt: skip
+    return settings
+
+
+def _untried(shape: Shape) -> str:
+    """A warning, where nothing was measured at this width."""
+    return "" if shape.d_model <= 192 else f"; not tried at {shape.d_model} here: halve it if the loss jumps"
+
+
+def _max_length(facts: CorpusFacts) -> int:
+    """A round number above nearly all pairs."""
+    return min(512, max(64, 64 * math.ceil(1.3 * facts.longest / 64)))
+
+
+def _time(seconds: float) -> str:
+    """'about 40 min', 'about 3 h'."""
+    return f"about {max(1, round(seconds / 60))} min" if seconds < 5400 else f"about {seconds / 3600:.0f} h"
+
+
+def as_yaml(head: Sequence[str], first: Sequence[tuple[str, str]], data: Sequence[str], settings: Sequence[Setting]) -> str:
+    """The configuration file: comment lines, name and languages, the data section, then every setting with its reason beside it."""
+    lines = [f"# {line}".rstrip() for line in head]
+    lines += [f"{key}: {value}" for key, value in first]
+    sections: dict[str, list[Setting]] = {}
+    for setting in settings:
+        sections.setdefault(setting.key.split(".")[0], []).append(setting)
+    lines += ["", "data:", *(f"  {line}" for line in data), *_section(sections.pop("data", []))]
+    for name, members in sections.items():
+        lines += ["", f"{name}:", *_section(members)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(settings: Sequence[Setting]) -> list[str]:
+    """The lines of a section, reasons in a column."""
+    texts = [f"  {setting.key.split('.', 1)[1]}: {_scalar(setting.value)}" for setting in settings]
+    width = max(map(len, texts), default=0)
+    return [f"{text:<{width}}  # {setting.reason}" for text, setting in zip(texts, settings, strict=True)]
+
+
+def _scalar(value: object) -> str:
+    """A value as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""One process at a time trains a run: a lock that the system takes back when its holder ends, in whatever way."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from mt.errors import RunError
+from mt.runs import RunDirectory, shown
+
+
+@contextmanager
+def locked(run: RunDirectory) -> Iterator[None]:
+    """Inside, no other process trains this run. RunError, naming the one that does, when there is one.
+
+    The lock is a file beside the run's folder, so that it holds when the folder is moved aside. Where files cannot be locked (some
+    network file systems, Windows without msvcrt) nobody is kept out.
+    """
+    path = run.path.with_name(f".{run.path.name}.lock")
+    alone = not path.parent.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = _hold(path)
+    except OSError as error:
+        raise RunError(f"{shown(path.parent)}: cannot be made ({error.strerror}); set MT_RUNS to a folder for runs") from error
+    if stream is None:
+        raise RunError(
+            f"{shown(run.path)}: {_holder(path)} is training this run; wait for it, stop it, or give this one another name "
+            "(--set name=…)"
+        )
+    with stream:
+        holder = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        stream.truncate(0)
+        stream.write(json.dumps(holder).encode())
+        stream.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is still held: whoever opened it before sees that it is gone (_hold)
+            if alone:
+                with suppress(OSError):
+                    path.parent.rmdir()  # a training that was refused leaves nothing
+
+
+def _hold(path: Path) -> BinaryIO | None:
+    """The file, opened and locked; None when another process has it."""
+    while True:
+        stream = open(path, "a+b")  # noqa: SIM115 - held until the run ends
+        if not _try_lock(stream):
+            stream.close()
+            return None
+        try:
+            same = os.name == "nt" or os.fstat(stream.fileno()).st_ino == path.stat().st_ino
+        except FileNotFoundError:
+            same = False
+        if same:
+            return stream
+        stream.close()  # it was taken away by the one that held it just before
+
+
+def _try_lock(stream: BinaryIO) -> bool:
+    """Lock without waiting; False when another has the lock."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # this file system has no locks
+    return True
+
+
+def _holder(path: Path) -> str:
+    """Who holds the lock, as far as it says."""
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {holder['process']} on {holder['host']} (since {holder['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,212 @@
+"""What `mt translate` does once its options are parsed: which program translates, sentences from wherever they come, lines out.
+
+Nothing heavy is imported until it is needed: an exported model translates without torch.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.data.encodings import decode_text, normalise
+from mt.errors import DataError, DecodingError, RunError
+from mt.export.manifest import export_of_run, named_export
+from mt.output import line_bar, put_lines, refuse_unwritable
+from mt.runs import shown
+from mt.translation import Translation
+
+ENGINES = ("auto", "torch", "ctranslate2")
+"""Who translates. auto: torch, except where the model that is named is an export."""
+
+
+@dataclass(frozen=True)
+class TranslateRequest:
+    """The options of `mt translate`."""
+
+    sentences: list[str]
+    models: list[str]
+    """None: $MT_MODEL or the latest finished run; several: an ensemble."""
+    engine: str
+    input: Path | None
+    output: Path | None
+    changes: dict[str, object]
+    """Fields of `decoding` to replace."""
+    scores: bool
+    mbr: int | None
+    """Choose among so many candidates by minimum Bayes risk."""
+    alignment: Path | None
+    """Where to write which word was made from which."""
+    device: str
+    prefix: str = ""
+    forbid: Sequence[str] = ()
+    require: Sequence[str] = ()
+    """What is asked of every translation (Translator.constraints)."""
+
+
+def translate_lines(request: TranslateRequest) -> None:
+    """Translate what was asked for, and print or write it, line for line; without anything to translate, ask for it."""
+    if request.sentences and request.input is not None:
+        raise DataError("give sentences or --input, not both")
+    _refuse_unused(request)
+    refuse_unwritable(request.output)
+    refuse_unwritable(request.alignment)
+    if not request.sentences and request.input is None and sys.stdin.isatty() and sys.stdout.isatty():
+        converse(request)
+        return
+    lines = _lines_to_translate(request)
+    translator = open_translator(request.models, request.engine, request.device)
+    if request.alignment is not None and not hasattr(translator, "model"):
+        raise DecodingError("--alignment reads attention weights, which CTranslate2 does not give; use --engine torch with the run itself")
+    search = _search(request, translator)
+    with line_bar(len(lines), request.input is not None) as progress:
+        nbest = search(lines, progress)
+    shown_each = _asked_nbest(request, translator)
+    put_lines([line for found in nbest for line in _printed(found, shown_each, request.scores)], request.output)
+    if request.alignment is not None:
+        from mt.word_alignment import align
+
+        put_lines(align(translator, lines, [found[0].text for found in nbest]), request.alignment)
+    _tell_cut(nbest, translator.options().max_length_ratio)
+    if request.require:
+        _tell_lacking(lines, [best.text for best, *_ in nbest], translator.constraints(require=request.require).required)
+
+
+def open_translator(models: Sequence[str], engine: str, device: str):
+    """A Translator, or an ExportedTranslator where the engine or the model's name says so. RunError, ExportError when there is none."""
+    if engine not in ENGINES:
+        raise DecodingError(f"--engine: '{engine}' is none of {', '.join(ENGINES)}")
+    exports = [place for place in (named_export(model) for model in models or [None]) if place is not None]
+    if exports and (engine == "torch" or len(models) > 1):
+        reason = "--engine torch needs the run itself" if engine == "torch" else "an ensemble is made of runs"
+        raise RunError(f"{shown(exports[0])}: this is an exported model; {reason}")
+    if exports or engine == "ctranslate2":
+        from mt.export.engine import ExportedTranslator
+
+        if len(models) > 1:
+            raise DecodingError("--engine ctranslate2 translates with one model; several (an ensemble) need --engine torch")
+        return ExportedTranslator(exports[0] if exports else export_of_run(models[0] if models else None, engine), device)
+    from mt.training.hardware import choose_device
+    from mt.translator import Translator
+
+    return Translator.load_all(models, choose_device(device, "--device"))
+
+
+def converse(request: TranslateRequest) -> None:
+    """Translate what a person types, a sentence at a time, until an empty line, Ctrl-D or Ctrl-C."""
+    with suppress(ImportError):  # Windows has none, and input() works without
+        import readline  # noqa: F401 - importing it gives input() history and editing
+    translator = open_translator(request.models, request.engine, request.device)
+    search = _search(request, translator)
+    count = _asked_nbest(request, translator)
+    source, target = translator.source_language, translator.target_language
+    print(f"{shown(translator.path)}: {source} to {target}, a sentence a line; an empty line ends", file=sys.stderr)
+    while True:
+        try:
+            line = input(f"{source}> ")
+        except UnicodeDecodeError:
+            print("this was not UTF-8; set the terminal to UTF-8 and type it again", file=sys.stderr)
+            continue
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if not line.strip():
+            return
+        nbest = search([normalise(line)], lambda done: None)
+        put_lines(_printed(nbest[0], count, request.scores), None)
+        _tell_cut(nbest, translator.options().max_length_ratio)
+
+
+def _search(request: TranslateRequest, translator) -> Callable[[Sequence[str], Callable[[int], None]], list[list[Translation]]]:
+    """What finds the translations of lines, with a function that is told how many are done."""
+    changes, find = dict(request.changes), _finder(request, translator)
+    if request.mbr is None:
+        options = translator.options(**changes)
+        if "coverage_penalty" in changes and options.method != "beam":
+            raise DecodingError(
+                f"--coverage-penalty ranks what beam search has found, and the method is {options.method}; use --method beam"
+            )
+        return lambda lines, progress: find(lines, options, progress)
+    from mt.minimum_bayes_risk import rank_by_agreement
+
+    method = changes.setdefault("method", "sampling")
+    changes |= {"nbest": request.mbr} if method == "sampling" else {"nbest": request.mbr, "beam_size": request.mbr}
+    options = translator.options(**changes)
+
+    def search(lines: Sequence[str], progress: Callable[[int], None]) -> list[list[Translation]]:
+        candidates = find(lines, options, progress)
+        return [rank_by_agreement(found, by_probability=method == "beam") for found in candidates]
+
+    return search
+
+
+def _finder(request: TranslateRequest, translator) -> Callable[..., list[list[Translation]]]:
+    """translate_nbest with what is asked of every translation."""
+    if not (request.prefix or request.forbid or request.require):
+        return translator.translate_nbest
+    if not hasattr(translator, "constraints"):
+        raise DecodingError("--prefix, --forbid and --require are for mt's own search; give the run itself, or --engine torch")
+    asked = translator.constraints(request.prefix, request.forbid, request.require)
+    return lambda lines, options, progress: translator.translate_nbest(lines, options, progress, [asked] * len(lines))
+
+
+def _asked_nbest(request: TranslateRequest, translator) -> int:
+    """How many translations of a line are shown."""
+    asked = request.changes.get("nbest")
+    return int(asked) if asked is not None else 1 if request.mbr is not None else translator.options().nbest
+
+
+def _printed(found: Sequence[Translation], count: int, scores: bool) -> list[str]:
+    """`count` lines for a line of input: where there are fewer translations, empty ones, or the two could not be put side by side."""
+    lines = [f"{one.score:.4f}\t{one.text}" if scores else one.text for one in found[:count]]
+    return lines + ["-inf\t" if scores else ""] * (count - len(lines))
+
+
+def _refuse_unused(request: TranslateRequest) -> None:
+    """DecodingError for options that would be ignored. An option of sampling alone asks for sampling."""
+    changes = request.changes
+    given = [key for key in ("temperature", "top_k", "top_p", "seed") if key in changes]
+    if given and changes.setdefault("method", "sampling") != "sampling":
+        option = "--" + given[0].replace("_", "-")
+        raise DecodingError(f"{option} only has a meaning for sampling, not for {changes['method']}; drop it, or use --method sampling")
+    if request.mbr is not None and changes.get("method") == "greedy":
+        raise DecodingError("--mbr chooses among several candidates, and greedy search has one; use --method sampling or beam")
+    if request.mbr is not None and changes.get("nbest", 1) > request.mbr:
+        raise DecodingError(f"--nbest {changes['nbest']} is more than the {request.mbr} candidates of --mbr")
+    if request.alignment is not None and (changes.get("nbest", 1) > 1):
+        raise DecodingError("--alignment is of the best translation; drop --nbest")
+
+
+def _lines_to_translate(request: TranslateRequest) -> list[str]:
+    """The sentences of the arguments, of a file, or of standard input."""
+    if request.sentences:
+        return [normalise(sentence) for sentence in request.sentences]
+    if request.input is not None and str(request.input) != "-":
+        from mt.data.corpus import read_lines
+
+        return read_lines(request.input)
+    if sys.stdin.isatty():
+        print("reading sentences from the keyboard, one a line; Ctrl-D ends", file=sys.stderr)
+    text = decode_text(sys.stdin.buffer.read(), "standard input")
+    return [normalise(line) for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _tell_cut(nbest: Sequence[Sequence[Translation]], ratio: float) -> None:
+    """Say which translations the length limit cut off."""
+    cut = [number for number, hypotheses in enumerate(nbest, 1) if not hypotheses[0].finished]
+    if cut:
+        named = ", ".join(map(str, cut[:5])) + (", …" if len(cut) > 5 else "")
+        print(
+            f"note: {len(cut)} of {len(nbest)} translations reached the length limit and may be incomplete (line {named}); "
+            f"decoding.max_length_ratio is {ratio:g}",
+            file=sys.stderr,
+        )
+
+
+def _tell_lacking(lines: Sequence[str], translations: Sequence[str], required: Sequence) -> None:
+    """Say which translations lack a required phrase, which other rules have kept out."""
+    pairs = enumerate(zip(lines, translations, strict=True), 1)
+    found = [number for number, (line, text) in pairs if line.strip() and not all(phrase.stands_in(text) for phrase in required)]
+    if found:
+        named = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
+        print(f"note: {len(found)} translations lack a required word (line {named}): what else is asked keeps it out", file=sys.stderr)
