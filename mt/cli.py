@@ -12,6 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from mt.cli_options import BeamOption, DeviceOption, ModelOption, ModelsOption, PenaltyOption, SetOption
+from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
 
 app = typer.Typer(
@@ -22,29 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-ConfigOption = Annotated[
-    str, typer.Option("--config", "-c", help="A YAML file, or a name in configs/ or among the shipped ones (demo, base, …).")
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting: section.key=value. Repeatable.", metavar="KEY=VALUE")
-]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", "-m", help="A run, its name, or a checkpoint. Default: $MT_MODEL or the latest finished run.")
-]
-ModelsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model", "-m", help="A run, its name, a checkpoint, an export; several: an ensemble. Default: $MT_MODEL, or the latest run."
-    ),
-]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-BeamOption = Annotated[
-    int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)
-]
-PenaltyOption = Annotated[
-    float | None, typer.Option("--length-penalty", help="GNMT's alpha; 0 turns it off. Default: the run's decoding.length_penalty.")
-]
 
 
 def _version(asked: bool) -> None:
@@ -134,21 +113,6 @@ def train(
             raise typer.Exit(1)
         return
     train_config(load_config(config, settings), restart)
-
-
-@app.command()
-def tokenizer(
-    config: ConfigOption,
-    overrides: SetOption = None,
-    output: Annotated[Path | None, typer.Option("--output", help="A folder to write the SentencePiece models into.")] = None,
-) -> None:
-    """Train a tokenizer alone.
-
-    `mt train` does it by itself on first use; this shows how it cuts, and writes it where you want it.
-    """
-    from mt.commands import make_tokenizer
-
-    make_tokenizer(config, overrides or (), output)
 
 
 @app.command()
@@ -376,6 +340,9 @@ def inspect_doctor(
     from mt.inspect_commands import show_findings
 
     show_findings(run)
+
+
+add_to(app)
 
 
 class _Told(SystemExit):

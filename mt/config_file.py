@@ -18,6 +18,8 @@ from mt.config_yaml import read_yaml, yaml_value
 from mt.errors import ConfigError
 
 ENDINGS = (".yaml", ".yml")
+DEFAULTS = Place("the defaults")
+"""The place of what nobody has written."""
 
 
 def load_config(reference: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -26,11 +28,27 @@ def load_config(reference: str | Path, overrides: Sequence[str] = ()) -> Config:
     The name of the run defaults to the file's name without its ending; `extends:` is followed; environment variables
     in paths are replaced. Raises ConfigError with every problem found.
     """
+    return read_config(reference, overrides)[0]
+
+
+def read_config(reference: str | Path, overrides: Sequence[str] = ()) -> tuple[Config, Draft]:
+    """The same as load_config, with the draft, which knows where each value was written."""
     path = find_config(reference)
-    draft = _read_draft(path, ())
+    draft = read_draft(path)
+    return _checked(draft, overrides, path.stem), draft
+
+
+def default_config(overrides: Sequence[str] = ()) -> tuple[Config, Draft]:
+    """The defaults, with overrides on top and the built-in corpus where a configuration would name its data."""
+    draft = Draft(DEFAULTS, {"data": "demo"})
+    return _checked(draft, overrides), draft
+
+
+def _checked(draft: Draft, overrides: Sequence[str], name: str | None = None) -> Config:
+    """The configuration of a draft with overrides on top; `name`: of the run, where nothing else names it."""
     problems = [problem for override in overrides if (problem := _apply_override(draft, override)) is not None]
     if draft.values.get("name") is None:
-        draft.values["name"] = path.stem
+        draft.values["name"] = name
     config, found = find_problems(draft)
     if config is None or problems:
         raise_problems(problems + found)
@@ -45,7 +63,7 @@ def find_config(reference: str | Path) -> Path:
     given = Path(reference)
     candidates = [given]
     if len(given.parts) == 1:  # a bare name; what has a folder is meant as a path
-        candidates += [Path("configs") / given, _shipped_configs() / given]
+        candidates += [Path("configs") / given, shipped_configs() / given]
     if given.suffix not in ENDINGS:
         candidates = [option for path in candidates for option in (path, *(path.with_name(path.name + end) for end in ENDINGS))]
     for path in candidates:
@@ -58,7 +76,7 @@ def find_config(reference: str | Path) -> Path:
     raise ConfigError(_not_found(given, candidates))
 
 
-def _shipped_configs() -> Path:
+def shipped_configs() -> Path:
     """The folder of the shipped configurations: inside an installed package, or beside it in a source checkout."""
     package = Path(__file__).resolve().parent
     return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
@@ -66,7 +84,7 @@ def _shipped_configs() -> Path:
 
 def _not_found(given: Path, candidates: list[Path]) -> str:
     """The message for a configuration that is nowhere."""
-    names = sorted({path.stem for folder in (Path("configs"), _shipped_configs()) for path in folder.glob("*.yaml")})
+    names = sorted({path.stem for folder in (Path("configs"), shipped_configs()) for path in folder.glob("*.yaml")})
     near = difflib.get_close_matches(given.name.removesuffix(given.suffix), names, n=len(names) or 1)
     looked = {path.parent.resolve(): str(path.parent) for path in reversed(candidates)}  # the first name of a folder stays
     *others, last = ["this folder" if name == "." else name for name in reversed(looked.values())]
@@ -76,7 +94,7 @@ def _not_found(given: Path, candidates: list[Path]) -> str:
     return f"no configuration '{given}' in {folders}. {hint}Give a path, or one of: {ordered}"
 
 
-def _read_draft(path: Path, extended_by: tuple[Path, ...]) -> Draft:
+def read_draft(path: Path, extended_by: tuple[Path, ...] = ()) -> Draft:
     """Read one file and, below it, the file it extends. extended_by: the files that led here, to notice a circle."""
     draft = read_yaml(path)
     for section in ("data", "tokenizer", "model", "training", "decoding"):
@@ -97,8 +115,9 @@ def _read_draft(path: Path, extended_by: tuple[Path, ...]) -> Draft:
     if base_path.resolve() in [one.resolve() for one in chain]:
         circle = " → ".join(str(one) for one in (*chain, base_path))
         raise_problems([Problem(place, "extends", f"these files extend each other in a circle: {circle}")])
-    base = _read_draft(base_path, chain)
+    base = read_draft(base_path, chain)
     base.values.pop("name", None)  # two runs must not share a name because one's file extends the other's
+    base.forget_places(("name",))
     _merge(base.values, draft.values, base, ())
     base.places |= draft.places
     base.place = draft.place
@@ -199,7 +218,7 @@ def _dump_section(section: Section, indent: str) -> list[str]:
         if name in SPLITS and value:
             lines += [f"{indent}{name}:", *_dump_corpora(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{name}: {_scalar(value)}")
+            lines.append(f"{indent}{name}: {yaml_scalar(value)}")
     return lines
 
 
@@ -215,19 +234,23 @@ def _dump_corpora(corpora: Sequence[Section], indent: str) -> list[str]:
             if name not in explained:
                 lines += _comment(information.description, indent + ("" if lead == "- " else "  "))
                 explained.add(name)
-            lines.append(f"{indent}{lead}{name}: {_scalar(getattr(corpus, name))}")
+            lines.append(f"{indent}{lead}{name}: {yaml_scalar(getattr(corpus, name))}")
             lead = "  "
     return lines
 
 
 def _comment(text: str | None, indent: str) -> list[str]:
-    """A docstring's first sentence (and what a special value means) as a comment."""
+    """A docstring's first sentence as a comment."""
+    return textwrap.wrap(first_sentence(text), 118, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+def first_sentence(text: str | None) -> str:
+    """Of a field's or a section's docstring (with what a special value means, which is written as `0: off.`)."""
     assert text, "every field and section has a docstring"
-    first = re.split(r"(?<=\.)\s+(?=[A-Z])", " ".join(text.split()))[0]
-    return textwrap.wrap(first, 118, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", " ".join(text.split()))[0]
 
 
-def _scalar(value: Any) -> str:
+def yaml_scalar(value: Any) -> str:
     """A value as YAML 1.2 that reads back as the same value."""
     if value is None:
         return "null"
@@ -236,7 +259,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(_scalar(item) for item in value)}]"
+        return f"[{', '.join(yaml_scalar(item) for item in value)}]"
     text = str(value)
     if isinstance(value, Path):  # resolved: nothing in it is to be replaced again
         text = text.replace("$", "$$")

@@ -205,7 +205,7 @@ def _near_keys(section: type[Section], key: str) -> list[str]:
     return difflib.get_close_matches(key.lower().replace("-", "_"), section.model_fields, n=1)
 
 
-def _every_key() -> list[str]:
+def every_key() -> list[str]:
     """All keys of Config and of its sections, dotted; the keys of a corpus are left out."""
     keys = list(Config.model_fields)
     for name in Config.model_fields:
@@ -221,7 +221,7 @@ def _suggest_key(location: KeyPath, value: Any) -> str:
     section = _section_at(tuple(around))
     prefix = f"{key_text(tuple(around))}." if around else ""
     unknown = "unknown key" if isinstance(value, dict | list) else f"unknown key (value {_short(value)})"
-    every = _every_key()
+    every = every_key()
     last_words = [known.split(".")[-1] for known in every]
     words: Sequence[str] = OTHER_NAMES.get(key, (key,))
     here = [prefix + word for word in words if word in section.model_fields]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.config_fields import TABLE_ENDINGS
-from mt.config_file import load_config
+from mt.config_file import load_config, yaml_scalar
 from mt.data.corpus import Corpus, read_corpus
 from mt.data.encodings import text_blocks
 from mt.data.held_out import Division, hold_out
 from mt.errors import ConfigError, DataError, MtError
 from mt.files import write_atomically, write_lines_atomically
-from mt.output import refuse_unwritable
+from mt.output import refuse_unwritable, terminal_width
 from mt.proposal import MachineFacts, as_yaml, corpus_facts, propose
 from mt.runs import shown
 from mt.text_table import text_table
@@ -71,8 +71,8 @@ def write_proposal(request: InitRequest) -> Path:
     text = as_yaml(head, [("name", json.dumps(output.stem, ensure_ascii=False)), ("source", source), ("target", target)], data, settings)
     write_atomically(output, text)
     load_config(output)  # what is proposed must be a configuration
-    rows = [[setting.key, f"{setting.value}", setting.reason] for setting in settings]
-    print(text_table(["setting", "value", "because"], rows))
+    rows = [[setting.key, yaml_scalar(setting.value), setting.reason] for setting in settings]
+    print(text_table(["setting", "value", "because"], rows, width=terminal_width()))
     print(f"written to {shown(output)}; train with: mt train --config {shown(output)}")
     return output
 

@@ -4,6 +4,7 @@ Nothing heavy is imported here.
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,11 @@ def put_lines(lines: Sequence[str], output: Path | None) -> None:
         write_atomically(output, text)
     except OSError as error:
         raise MtError(f"{output}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def terminal_width() -> int:
+    """Columns to write for: the terminal's (or $COLUMNS), between 60 and 160; 100 where there is no terminal."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns, 60), 160)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mt.config_file import yaml_scalar
+
 _DENSE = (("\u1100", "\u11ff"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uac00", "\ud7a3"), ("\uf900", "\ufaff"))
 """Scripts a letter of which says as much as two or three of an alphabet's: Hangul, kana, Chinese."""
 
@@ -224,11 +226,6 @@ def as_yaml(head: Sequence[str], first: Sequence[tuple[str, str]], data: Sequenc
 
 def _section(settings: Sequence[Setting]) -> list[str]:
     """The lines of a section, reasons in a column."""
-    texts = [f"  {setting.key.split('.', 1)[1]}: {_scalar(setting.value)}" for setting in settings]
+    texts = [f"  {setting.key.split('.', 1)[1]}: {yaml_scalar(setting.value)}" for setting in settings]
     width = max(map(len, texts), default=0)
     return [f"{text:<{width}}  # {setting.reason}" for text, setting in zip(texts, settings, strict=True)]
-
-
-def _scalar(value: object) -> str:
-    """A value as YAML has it."""
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

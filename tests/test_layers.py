@@ -14,13 +14,15 @@ import mt
 PACKAGE = Path(mt.__file__).parent
 LAYERS = (
     ("mt.errors", "mt.files", "mt.text_table", "mt.output", "mt.translation", "mt.memory"),
-    ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file"),
+    ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file", "mt.config_advice", "mt.config_kinds",
+     "mt.config_explain"),
     ("mt.data", "mt.model", "mt.decoding"),
-    ("mt.runs", "mt.run_lock", "mt.stored_model"),
+    ("mt.runs", "mt.run_lock", "mt.stored_model", "mt.run_facts", "mt.run_table", "mt.run_record", "mt.run_diff"),
     ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest",
      "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal"),
-    ("mt.commands", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.ship_commands"),
-    ("mt.cli",),
+    ("mt.commands", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.ship_commands", "mt.config_commands",
+     "mt.runs_commands", "mt.tokenizer_commands"),
+    ("mt.cli", "mt.cli_options", "mt.cli_read"),
     ("mt", "mt.__main__"),
 )
 """From the ground up. A name stands for the module, or for all modules of the package of that name."""

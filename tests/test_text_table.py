@@ -2,7 +2,7 @@
 
 import pytest
 
-from mt.text_table import display_width, text_table
+from mt.text_table import cut, display_width, text_table, wrap
 
 WIDTHS = {
     "": 0,
@@ -46,3 +46,21 @@ def test_no_line_ends_in_spaces() -> None:
 
 def test_a_header_alone_is_a_table() -> None:
     assert text_table(["corpus", "BLEU"], []) == "corpus  BLEU"
+
+
+def test_a_last_column_too_wide_is_wrapped_at_its_words() -> None:
+    table = text_table(["key", "n", "what"], [["a", "1", "one two three four five six seven"], ["b", "10", "x"]], numbers_from=1, width=36)
+    assert table == "key   n  what\na     1  one two three four five six\n         seven\nb    10  x"
+
+
+def test_words_are_wrapped_by_what_a_terminal_shows() -> None:
+    assert wrap("가나 다라 마바", 9) == ["가나 다라", "마바"]
+    assert wrap("a-word-that-is-too-long b", 5) == ["a-word-that-is-too-long", "b"]
+    assert wrap("  ", 5) == [""]
+    assert wrap("it is 12 %, no more", 8) == ["it is", "12 %, no", "more"], "a number keeps its sign"
+
+
+def test_a_text_that_is_cut_ends_in_an_ellipsis() -> None:
+    assert cut("가나다", 6) == "가나다"
+    assert cut("가나다", 5) == "가나…"
+    assert cut("abc", 2) == "a…"
