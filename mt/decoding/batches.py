@@ -4,23 +4,27 @@ Text and tokenizer are not its matter; see mt/translator.py.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from queue import SimpleQueue
 
 import torch
 
+from mt.data.batching import pad
 from mt.data.special_ids import EOS
 from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.cross_attention import rerank
 from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.method import Method, Sentence
+from mt.decoding.processes import Found, SharedCounter, can_fork, search_in_forks
 from mt.decoding.search import SearchOptions, Waiting, check_constraints, check_options, decode, make_method, rows_per_sentence
 from mt.model.interface import TranslationModel
 
 _WIDE = 512
 """From this d_model on the steps of a single sentence are shared among threads; a narrower model is slower with two than with one."""
+_FORKED = 32
+"""From so many sentences for each search on, searches run in processes."""
 
 
 def translate_ids(
@@ -59,30 +63,58 @@ def translate_ids(
 
 def _decode_all(
     model: TranslationModel, sentences: Sequence[Sentence], options: SearchOptions
-) -> Iterator[tuple[int, list[Hypothesis]]]:
+) -> Iterator[Found]:
     """Each sentence's number and hypotheses, as they become known.
 
     On a CPU several searches, each with one thread, take from the same waiting sentences: the many small products of a step leave
-    little to be divided among threads, and nobody has to wait for anybody.
+    little to be divided among threads, and nobody has to wait for anybody. Many sentences are searched in processes (processes.py).
     """
     device = model.output_weight_VD.device
-    threads = min(torch.get_num_threads(), len(sentences)) if device.type == "cpu" else 1
-    longest_first = sorted(sentences, key=lambda sentence: -len(sentence.source))
-    waiting = Waiting(longest_first, options.max_tokens // rows_per_sentence(options), at_most=-(-len(sentences) // max(1, threads)))
+    searches = min(torch.get_num_threads(), len(sentences)) if device.type == "cpu" else 1
+    forks = len(sentences) >= _FORKED * searches and can_fork()
+    waiting = Waiting(
+        sorted(sentences, key=lambda sentence: -len(sentence.source)),
+        options.max_tokens // rows_per_sentence(options),
+        at_most=-(-len(sentences) // max(1, searches)),
+        taken=SharedCounter() if forks and searches > 1 else None,
+    )
     search_options = options.model_copy(update={"nbest": options.beam_size}) if _reranks(options) else options
-    if threads <= 1:
+
+    def found() -> Iterator[Found]:
+        """What one search finds."""
+        return _searched(model, waiting, make_method(model, search_options, sentences), options)
+
+    if searches <= 1:
         small = device.type == "cpu" and model.output_weight_VD.shape[1] < _WIDE
         with _one_thread_each() if small else nullcontext():
-            yield from _searched(model, waiting, make_method(model, search_options, sentences), options)
+            yield from found()
         return
-    found: SimpleQueue[tuple[int, list[Hypothesis]] | None] = SimpleQueue()
+    with _one_thread_each():
+        if forks:
+            _prepare(model)
+            yield from search_in_forks([found] * searches)
+        else:
+            yield from _search_in_threads([found] * searches, waiting)
+
+
+@torch.inference_mode()
+def _prepare(model: TranslationModel) -> None:
+    """What a model makes of its weights when the first translation begins is made now, once, and not in every process."""
+    model.start(model.encode(pad([[EOS]], model.source_length)), 1)
+
+
+def _search_in_threads(
+    searches: Sequence[Callable[[], Iterable[Found]]], waiting: Waiting
+) -> Iterator[Found]:
+    """Run every search in a thread of its own; what they find, as it comes."""
+    found: SimpleQueue[Found | None] = SimpleQueue()
     autocast = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
-    def work(method: Method) -> None:
+    def work(search: Callable[[], Iterable[Found]]) -> None:
         """One search. Autocast belongs to a thread."""
         try:
             with torch.autocast("cpu", enabled=autocast[0], dtype=autocast[1]):
-                for result in _searched(model, waiting, method, options):
+                for result in search():
                     found.put(result)
         except BaseException:
             waiting.stop()  # or the others would translate all the rest before the failure is told
@@ -90,9 +122,8 @@ def _decode_all(
         finally:
             found.put(None)
 
-    methods = [make_method(model, search_options, sentences) for _ in range(threads)]
-    with _one_thread_each(), ThreadPoolExecutor(threads, thread_name_prefix="search") as pool:
-        workers = [pool.submit(work, method) for method in methods]
+    with ThreadPoolExecutor(len(searches), thread_name_prefix="search") as pool:
+        workers = [pool.submit(work, search) for search in searches]
         try:
             for _ in workers:
                 yield from iter(found.get, None)
@@ -115,7 +146,7 @@ def _one_thread_each() -> Iterator[None]:
 
 def _searched(
     model: TranslationModel, waiting: Waiting, method: Method, options: SearchOptions
-) -> Iterator[tuple[int, list[Hypothesis]]]:
+) -> Iterator[Found]:
     """What one search finds. With a coverage penalty that is the whole beam's, ranked anew, and of those the n best."""
     for sentence, hypotheses in decode(model, waiting, method):
         if _reranks(options):

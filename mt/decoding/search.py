@@ -11,6 +11,7 @@ reorder and put.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -28,6 +29,9 @@ from mt.decoding.sampling import Sampling
 from mt.errors import DecodingError
 from mt.model.interface import DecoderState, TranslationModel
 
+if TYPE_CHECKING:
+    from mt.decoding.processes import SharedCounter
+
 SearchOptions = DecodingConfig
 """What a search is told; the configuration's `decoding` section as it is."""
 
@@ -42,16 +46,32 @@ _GROWTH = 1.5
 """More sentences come than leave when so many times as many as are in flight would fit, because shorter ones have come to the front."""
 
 
-class Waiting:
-    """The sentences that wait, in order. Several searches, each in a thread of its own, may take from it."""
+class Counter:
+    """A number that threads count up together, one at a time."""
 
-    def __init__(self, sentences: Sequence[Sentence], max_tokens: int, at_most: int | None = None):
-        """max_tokens: of the sources that one search has in flight. at_most: sentences it may have, so that the others get some."""
+    def __init__(self) -> None:
+        self.value = 0
+        self.lock = threading.Lock()
+
+
+class Waiting:
+    """The sentences that wait, in order. Several searches, each in a thread or a process of its own, may take from it."""
+
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        max_tokens: int,
+        at_most: int | None = None,
+        taken: "Counter | SharedCounter | None" = None,
+    ):
+        """max_tokens: of the sources that one search has in flight. at_most: sentences it may have, so that the others get some.
+
+        taken: counts the sentences that wait no more, for searches in processes a number that they share.
+        """
         self._sentences = sentences
         self._max_tokens = max_tokens
         self._at_most = len(sentences) if at_most is None else at_most
-        self._next = 0
-        self._lock = threading.Lock()
+        self._taken = taken or Counter()
         self.stopped = False
 
     def fitting(self, sentence: Sentence) -> int:
@@ -60,9 +80,12 @@ class Waiting:
 
     def take(self, room: Callable[[int], int]) -> list[Sentence]:
         """The next sentences. room: how many, given how many of the next one's length fit."""
-        with self._lock:
-            taken = self._sentences[self._next : self._next + room(self.fitting(self._sentences[self._next]))] if self else []
-            self._next += len(taken)
+        with self._taken.lock:
+            first = self._taken.value
+            if not self:
+                return []
+            taken = self._sentences[first : first + room(self.fitting(self._sentences[first]))]
+            self._taken.value += len(taken)
             return list(taken)
 
     def stop(self) -> None:
@@ -71,7 +94,7 @@ class Waiting:
 
     def __bool__(self) -> bool:
         """Whether one waits."""
-        return self._next < len(self._sentences)
+        return self._taken.value < len(self._sentences)
 
 
 def search(
