@@ -220,6 +220,11 @@ def find_model(reference: str | None = None) -> Path:
         if candidates:
             return candidates[0]
         names = ", ".join(run.path.name for run in _all_runs()) or "none"
+        if Path(asked).expanduser().is_file():
+            raise RunError(
+                f"{where}: {shown(Path(asked))} is a file; give the folder of a run or a checkpoint, with its config.yaml and tokenizer. "
+                f"Pickled weights (.pt, .bin, .ckpt) are never loaded, since they can run code. Runs here: {names}"
+            )
         raise RunError(
             f"{where}: there is no run '{asked}' (looked for {shown(Path(asked))} and {shown(runs_root() / asked)}); "
             f"runs here: {names}"

@@ -105,7 +105,7 @@ def compile_phrase(text: str, spelling: Spelling) -> Phrase:
     """The automaton of a phrase over a vocabulary. text: NFC; spaces around it do not count. DecodingError where no text is left."""
     body, star = phrase_body(text)
     if not body or chr(_END) in body:
-        raise DecodingError(f"'{text}' is no word or phrase to look for in a translation; give some text")
+        raise DecodingError(f"--forbid, --require: '{text}' is no word or phrase to look for in a translation; give some text")
     next_XY = byte_automaton(body.encode(), star)
     next_XV = spelling.read(next_XY)
     next_XV[next_XY[:, _END] == MATCHED, EOS] = MATCHED

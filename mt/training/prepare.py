@@ -114,6 +114,8 @@ class PreparedData:
     left_out: list[LeftOut]
     fingerprint: str
     """Of the training and validation corpora: a continued run must see the same."""
+    fingerprints: dict[str, str]
+    """Of each of them alone, by its place in the configuration and its name."""
 
 
 def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> PreparedData:
@@ -139,7 +141,12 @@ def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> Prepared
             f"no training pair is left: all {sum(len(corpus) for corpus in train)} are longer than "
             f"data.max_length={config.data.max_length} tokens or too lopsided; raise data.max_length or data.max_ratio"
         )
-    return PreparedData(tokenizer, kept, splits["valid"], splits["test"], list(left_out), fingerprint([*train, *splits["valid"]]))
+    fingerprints = {
+        f"data.{split}[{index}] ({corpus.origin})": fingerprint([corpus])
+        for split in ("train", "valid") for index, corpus in enumerate(splits[split])
+    }  # fmt: skip
+    together = fingerprint([*train, *splits["valid"]])
+    return PreparedData(tokenizer, kept, splits["valid"], splits["test"], list(left_out), together, fingerprints)
 
 
 def tokenizer_for(config: Config, train: Sequence[Corpus]) -> Tokenizer:

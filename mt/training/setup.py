@@ -184,11 +184,8 @@ def set_up(
     if ranks.agree(hardware.precision == "fp32"):
         hardware = replace(hardware, precision="fp32")  # a close measurement must not split the processes
     data = _prepare_in_turn(config, run, ranks, continued)
-    if continued and run.read_json("data.json")["fingerprint"] != data.fingerprint:
-        raise RunError(
-            f"{shown(run.path)}: the training or validation data has changed since this run began; put the old data back, "
-            "or begin anew with --restart (the old run is kept beside) or another name (--set name=…)"
-        )
+    if continued:
+        _refuse_other_data(run, data)
     torch.manual_seed(config.training.seed)
     model = build_model(config.model, len(data.tokenizer.source), len(data.tokenizer.target))
     if is_sharded(config.training, ranks):
@@ -327,6 +324,19 @@ def _set_damaged_aside(run: RunDirectory) -> None:
         )
 
 
+def _refuse_other_data(run: RunDirectory, data: PreparedData) -> None:
+    """RunError when the corpora are not those that the run began with, naming those that have changed."""
+    begun = run.read_json("data.json")
+    if begun["fingerprint"] == data.fingerprint:
+        return
+    then, now = begun.get("fingerprints", {}), data.fingerprints  # a run of an earlier version knows only all of them together
+    changed = [name for name in {**then, **now} if then.get(name) != now.get(name)] if then else []
+    raise RunError(
+        f"{shown(run.path)}: the training or validation data has changed since this run began{': ' * bool(changed)}{', '.join(changed)}; "
+        "put the old data back, or begin anew with --restart (the old run is kept beside) or another name (--set name=…)"
+    )
+
+
 def _write_opening(training: Training) -> None:
     """config.yaml last, because it says that a run exists."""
     run, data = training.run, training.data
@@ -336,7 +346,9 @@ def _write_opening(training: Training) -> None:
         raise RunError(f"{shown(run.path)}: cannot be made ({error.strerror}); set MT_RUNS to a folder for runs") from error
     data.tokenizer.save(run.path)
     run.write_json("environment.json", environment(training.hardware))
-    run.write_json("data.json", {"fingerprint": data.fingerprint, "train": [report.to_json() for report in data.left_out]})
+    run.write_json("data.json", {
+        "fingerprint": data.fingerprint, "fingerprints": data.fingerprints, "train": [report.to_json() for report in data.left_out],
+    })  # fmt: skip
     write_atomically(run.config_path, dump_config(training.config))
     processes = f" in {training.ranks.count} processes" if training.ranks.count > 1 else ""
     _log.info(
