@@ -69,6 +69,30 @@ def diff(
     compare_runs(first, second)
 
 
+def check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="A table of pairs, or two text files (source first).", show_default=False)
+    ] = None,
+    config: OptionalConfig = None,
+    valid: Annotated[list[Path] | None, typer.Option("--valid", help="Validation pairs: a table, or given twice, two text files.")] = None,
+    test: Annotated[list[Path] | None, typer.Option("--test", help="Test pairs, likewise.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="The language of the source side, such as ko.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="The language of the target side, such as en.")] = None,
+    overrides: SetOption = None,
+    fix: Annotated[Path | None, typer.Option("--fix", help="Write a clean copy into this folder, and a list of what went where.")] = None,
+    keep: Annotated[list[str] | None, typer.Option("--keep", help="A kind that the copy leaves as it is. Repeatable.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all findings here.")] = None,
+) -> None:
+    """See what is wrong with your pairs, before training.
+
+    Encodings, shifted lines, exchanged sides, leaks between splits, duplicates and twenty-five kinds more. Exit code 1 for errors.
+    """
+    from mt.check_command import CheckRequest, check
+
+    request = CheckRequest(files or (), valid or (), test or (), config, overrides or (), source, target, fix, keep or (), json_file)
+    raise typer.Exit(check(request))
+
+
 tokenizer = typer.Typer(invoke_without_command=True, help="Train a tokenizer alone, or look into one.")
 
 
@@ -119,6 +143,7 @@ def tokenizer_inspect(
 
 def add_to(app: typer.Typer) -> None:
     """Give these commands to the program."""
+    app.command()(check)
     app.command()(runs)
     app.command()(diff)
     app.add_typer(tokenizer, name="tokenizer")

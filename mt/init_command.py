@@ -52,8 +52,8 @@ def write_proposal(request: InitRequest) -> Path:
     if output.exists() and not request.force:
         raise ConfigError(f"{output}: there is a configuration already; train with it ('mt train --config {output}'), "
                           "choose another place with --output, or replace it with --force")  # fmt: skip
-    _corpus_config(request.files, "pairs")
-    source, target = _languages(request)
+    corpus_config(request.files, "pairs")
+    source, target = languages_of(request)
     corpus = _read(request.files, "train", source, target)
     given = {split: _read(files, split, source, target) for split, files in (("valid", request.valid), ("test", request.test)) if files}
     if len(corpus) < _LEAST_PAIRS:
@@ -117,7 +117,7 @@ def _is_table(file: Path) -> bool:
     return file.name.lower().endswith(TABLE_ENDINGS)
 
 
-def _corpus_config(files: Sequence[Path], what: str) -> CorpusConfig:
+def corpus_config(files: Sequence[Path], what: str) -> CorpusConfig:
     """One table, or two text files. ConfigError for anything else."""
     if len(files) == 1 and _is_table(files[0]):
         return CorpusConfig(file=files[0])
@@ -131,11 +131,11 @@ def _corpus_config(files: Sequence[Path], what: str) -> CorpusConfig:
 
 def _read(files: Sequence[Path], split: str, source: str, target: str) -> Corpus:
     """The pairs of one split."""
-    return read_corpus(_corpus_config(files, split), split, source, target, key=f"data.{split}")
+    return read_corpus(corpus_config(files, split), split, source, target, key=f"data.{split}")
 
 
-def _languages(request: InitRequest) -> tuple[str, str]:
-    """As asked, else as the files' endings or the table's header say."""
+def languages_of(request: InitRequest, needed: bool = True) -> tuple[str | None, str | None]:
+    """As asked, else as the files' endings or the table's header say. needed: ConfigError where neither does; else None."""
     found = (request.source, request.target)
     if None in found:
         codes = _codes_of(request.files)
@@ -146,7 +146,7 @@ def _languages(request: InitRequest) -> tuple[str, str]:
                 f"{option}: '{code}' is not a language code: two or three lower-case letters, perhaps with a region (ko, en, pt-br)"
             )
     missing = [name for name, code in zip(("--source", "--target"), found, strict=True) if code is None]
-    if missing:
+    if missing and needed:
         raise ConfigError(
             f"{request.files[0]}: neither endings nor a header say which languages these are; add --source and --target, such as "
             "--source ko --target en"

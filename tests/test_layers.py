@@ -20,8 +20,8 @@ LAYERS = (
     ("mt.runs", "mt.run_lock", "mt.stored_model", "mt.run_facts", "mt.run_table", "mt.run_record", "mt.run_diff"),
     ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest",
      "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal"),
-    ("mt.commands", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.ship_commands", "mt.config_commands",
-     "mt.runs_commands", "mt.tokenizer_commands"),
+    ("mt.commands", "mt.check_command", "mt.init_command", "mt.translate_command", "mt.inspect_commands",
+     "mt.ship_commands", "mt.config_commands", "mt.runs_commands", "mt.tokenizer_commands"),
     ("mt.cli", "mt.cli_options", "mt.cli_read"),
     ("mt", "mt.__main__"),
 )

@@ -213,16 +213,16 @@ def _corpus(corpus: CorpusConfig, gathered: Gathered, origin: str, unit: str) ->
 
 def _read_columns(corpus: CorpusConfig, source_language: str, target_language: str, key: str) -> tuple[Corpus, Empty]:
     """Two columns of a table or of a data set on the hub."""
-    candidates = _column_candidates(corpus, source_language, target_language)
+    candidates = column_candidates(corpus, source_language, target_language)
     try:
         if corpus.file is not None:
             where, origin, large = f"{key}.file", str(corpus.file), _is_large(corpus.file)
-            table = read_table(corpus.file, _possible_headers(corpus, candidates))
+            table = read_table(corpus.file, possible_headers(corpus, candidates))
         else:
             where, origin, large = f"{key}.dataset", "/".join(filter(None, (corpus.dataset, corpus.subset, corpus.split))), True
             table = read_hub(corpus.dataset, corpus.subset, corpus.split)
         table = _with_all_names(table, candidates)
-        names = _choose_columns(table.names, candidates, corpus, origin)
+        names = choose_columns(table.names, candidates, corpus, origin)
         cleaners = [Cleaner(origin), Cleaner(origin)]
 
         def blocks() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
@@ -247,7 +247,7 @@ def _with_all_names(table: Table, candidates: Sequence[tuple[str, str]]) -> Tabl
     return replace(table, blocks=iter(read), names=names)
 
 
-def _column_candidates(corpus: CorpusConfig, source_language: str, target_language: str) -> list[tuple[str, str]]:
+def column_candidates(corpus: CorpusConfig, source_language: str, target_language: str) -> list[tuple[str, str]]:
     """The pairs of column names to look for, in order: a name that the configuration gives replaces all others."""
     languages = (source_language, target_language)
     pairs = [languages, ("source", "target"), tuple(f"translation.{language}" for language in languages), ("1", "2")]
@@ -256,7 +256,7 @@ def _column_candidates(corpus: CorpusConfig, source_language: str, target_langua
     return [pair for pair in dict.fromkeys(pairs) if pair[0] != pair[1]]
 
 
-def _possible_headers(corpus: CorpusConfig, candidates: Sequence[tuple[str, str]]) -> list[tuple[str, str]] | None:
+def possible_headers(corpus: CorpusConfig, candidates: Sequence[tuple[str, str]]) -> list[tuple[str, str]] | None:
     """The names that make the first row of a TSV file a header; None when it must be one, since columns are named.
 
     Columns given by number belong to a file without a header, as do the first two when nothing is given.
@@ -266,7 +266,7 @@ def _possible_headers(corpus: CorpusConfig, candidates: Sequence[tuple[str, str]
     return [pair for pair in candidates if not any(name.isdecimal() for name in pair)]
 
 
-def _choose_columns(
+def choose_columns(
     columns: Sequence[str], candidates: Sequence[tuple[str, str]], corpus: CorpusConfig, origin: str
 ) -> tuple[str, str]:
     """The names of the source and the target column. Raises DataError when they are not there or are one and the same."""

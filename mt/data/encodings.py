@@ -199,6 +199,18 @@ def _plausibility(text: str) -> float:
     return known / max(len(text), 1)
 
 
+def encoding_of(start: bytes) -> tuple[str, str]:
+    """The encoding that the beginning of a file looks like, and why: utf-8 unless another is recognised."""
+    for mark, encoding in _WIDE_BOMS:
+        if start.startswith(mark):
+            return encoding, "it begins with that byte order mark"
+    if b"\0" in start and (encoding := _wide_encoding(start, least_nul_share=0.02)):
+        return encoding, "so many of its bytes are NUL"
+    if _looks_like_cp949(start):
+        return "cp949", "Korean Windows, a superset of EUC-KR"
+    return "utf-8", ""
+
+
 def _looks_like_cp949(data: bytes) -> bool:
     """True when the bytes read as cp949 are Korean: nearly every non-ASCII character a Hangul syllable.
 

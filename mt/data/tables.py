@@ -224,12 +224,12 @@ def _rows_of(objects: Sequence[object], lines: Sequence[int], unit: str, path: P
     for place, item in zip(lines, objects, strict=True):
         if not isinstance(item, dict):
             raise DataError(f'{path}: {unit} {place} is not an object. Expected {{"ko": "…", "en": "…"}} or the like.')
-    flat = [_flatten(item) for item in objects]
+    flat = [flatten(item) for item in objects]
     names = dict.fromkeys(name for item in flat for name in item)
     return Rows({name: [item.get(name) for item in flat] for name in names}, lines)
 
 
-def _flatten(item: dict[str, object]) -> dict[str, object]:
+def flatten(item: dict[str, object]) -> dict[str, object]:
     """{"translation": {"ko": …}} becomes {"translation.ko": …}, as `Dataset.flatten` does."""
     flat: dict[str, object] = {}
     for name, value in item.items():

@@ -12,6 +12,7 @@ import numpy
 from mt.config import Config
 from mt.data.corpus import Corpus, fingerprint, read_corpora
 from mt.data.encode import Fit, encode_store
+from mt.data.first_look import first_look
 from mt.data.pairs import EncodedPairs, MemoryPart, Ragged, StoredPart, TrainingPairs
 from mt.data.store import Joined
 from mt.data.subword_sampling import SubwordSampler, Words
@@ -128,11 +129,17 @@ def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> Prepared
         for split in ("train", "valid", "test")
     }
     train = splits["train"]
-    if tokenizer is None:
+    is_new = tokenizer is None
+    if is_new:
         tokenizer = tokenizer_for(config, train)
     fit = Fit(config.data.max_length, config.data.max_ratio)
     parts, left_out = zip(*(_encode_fitting(tokenizer, corpus, fit) for corpus in train), strict=True)
     kept = TrainingPairs(parts)
+    if is_new:
+        files = [corpus for corpus, asked in zip(train, config.data.train, strict=True) if asked.builtin is None]
+        held_out = [(split, corpus) for split in ("valid", "test") for corpus in splits[split]]
+        for text in first_look(files, held_out, config.source, config.target, config.data.max_length):
+            _log.warning("%s  ·  more: mt check --config …", text)
     for report in left_out:
         if report.message(config):
             _log.warning(report.message(config))

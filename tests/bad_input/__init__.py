@@ -32,20 +32,22 @@ def page(answers: Mapping[Kind, str], korean: bool) -> str:
     if korean:
         head = (
             "# 잘못된 입력과 그에 대한 답\n\n[English](bad_input.md)\n\n"
-            f"사람이 실수로 줄 수 있는 입력 {len(answers)}가지와 `mt`의 답. 모두 파일이나 키, 값, 다음에 할 일을 한 번에 말하고, 종료 코드는 2이며, "
-            "사용자의 파일은 하나도 바뀌지 않는다. 종료 코드가 다르면 메시지 앞에 적었다.\n\n"
+            f"사람이 실수로 줄 수 있는 입력 {len(answers)}가지와 `mt`의 답. 모두 파일이나 키, 값, 다음에 할 일을 한 번에 말하고, "
+            "종료 코드는 2이며, 사용자의 파일은 하나도 바뀌지 않는다. 종료 코드가 다르면 메시지 앞에 적었다.\n\n"
             "이 쪽은 `python scripts/bad_input.py`가 만든다. 각 입력은 별도의 프로세스에 주어진다.\n"
         )
     else:
         head = (
             "# Bad input, and what is said to it\n\n[한국어](bad_input.ko.md)\n\n"
-            f"{len(answers)} kinds of input that a person may give by mistake, with the answer of `mt`. Each says file or key, value and what to "
-            "do next, once; the exit code is 2, and no file of the user's is changed. Another exit code stands before the message.\n\n"
+            f"{len(answers)} kinds of input that a person may give by mistake, with the answer of `mt`. Each says file or key, value and "
+            "what to do next, once; the exit code is 2, and no file of the user's is changed. Another exit code stands before the "
+            "message.\n\n"
             "This page is made by `python scripts/bad_input.py`, which gives each kind to a process of its own.\n"
         )
     parts = [head]
     for group, kinds in groupby(answers, key=lambda kind: kind.group):
-        parts.append(f"\n## {GROUPS[group] if korean else group.capitalize()}\n\n| {'입력' if korean else 'input'} | {'답' if korean else 'answer'} |\n|---|---|\n")
+        title, header = (GROUPS[group], "| 입력 | 답 |") if korean else (group.capitalize(), "| input | answer |")
+        parts.append(f"\n## {title}\n\n{header}\n|---|---|\n")
         for kind in kinds:
             code = "" if kind.exit_code == 2 else f"({kind.exit_code}) "
             parts.append(f"| {kind.korean if korean else kind.name} | {code}{cell(answers[kind])} |\n")

@@ -1,4 +1,4 @@
-"""Each kind gives one message with file, line or key, value and what to do, exit code 2, no traceback, and changes no file of the user's."""
+"""Each kind gives one message with file, line or key, value and what to do, exit code 2, no traceback; no file of the user's changes."""
 
 from pathlib import Path
 
