@@ -19,6 +19,8 @@ from mt.output import line_bar, refuse_unwritable, terminal_width
 from mt.text_table import cut, text_table, wrap
 
 _MAX_LENGTH = 256
+_OF_FILES = ("unreadable", "encoding", "unequal", "malformed")
+"""What is counted in files, lines or rows, not in pairs."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _tell(report: CheckReport) -> None:
     print(text_table(["split", "corpus", "pairs", "found"], rows, numbers_from=2, width=width))
     for finding in report.findings():
         kind, pairs = KINDS[finding.kind], report.corpora[finding.corpus].pairs
-        share = f" ({finding.count / pairs:.2%})" if pairs and finding.count <= pairs else ""
+        share = f" ({finding.count / pairs:.2%})" if finding.count <= pairs and finding.kind not in _OF_FILES else ""
         name = report.corpora[finding.corpus].corpus.names[0]
         print(f"\n{kind.severity:8} {finding.kind}: {kind.title}: {finding.count:,}{share} in {name}")
         for example in finding.examples:

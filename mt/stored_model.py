@@ -87,7 +87,10 @@ def refuse_other_shapes(own: Mapping[str, Tensor], shapes: Mapping[str, tuple[in
         if tuple(own[name].shape) != shapes[name]
     ]
     if problems:
-        raise RunError(f"{shown(origin)}: the weights do not belong to the configuration beside them: {sorted(problems)[0]}")
+        raise RunError(
+            f"{shown(origin)}: the weights do not belong to the configuration beside them: {sorted(problems)[0]}; put back the config.yaml "
+            "that they were trained with"
+        )
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def read_corpus(
     else:
         read, empty = _read_columns(corpus, source_language, target_language, key)
     if not len(read):
-        raise DataError(f"{key}: {read.origin}: there is not a single pair in it.")
+        raise DataError(f"{key}: {read.origin}: there is not a single pair in it; give a file that has some.")
     if empty and not allow_empty_sides:
         raise DataError(_empty_sides(read, empty, key, "such line from both files" if corpus.source else "such pair"))
     return read

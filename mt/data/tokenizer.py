@@ -35,7 +35,9 @@ class Vocabulary:
         try:
             processor.LoadFromSerializedProto(model_bytes)
         except RuntimeError as error:
-            raise TokenizerError(f"{origin}: this is not a SentencePiece model, or it is damaged ({error})") from error
+            raise TokenizerError(
+                f"{origin}: this is not a SentencePiece model, or it is damaged; copy it again from where the run was made"
+            ) from error
         ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
         if ids != SPECIAL_IDS:
             raise TokenizerError(
@@ -100,5 +102,7 @@ class Tokenizer:
         sides = [directory / _SOURCE_FILE, directory / _TARGET_FILE]
         missing = [path.name for path in sides if not path.is_file()]
         if missing:
-            raise TokenizerError(f"{directory}: there is no tokenizer here (no {_SHARED_FILE}, no {missing[0]})")
+            raise TokenizerError(
+                f"{directory}: there is no tokenizer here (no {_SHARED_FILE}, no {missing[0]}); copy it from where the run was made"
+            )
         return cls(*(Vocabulary.from_bytes(path.read_bytes(), str(path)) for path in sides))

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from tests.bad_input import corpora, models, requests, settings
+from tests.bad_input import checks, corpora, models, requests, settings
 from tests.bad_input.kinds import KINDS, Kind
 
 __all__ = ["KINDS", "contents", "page", "said"]
-assert corpora and models and requests and settings  # they have entered their kinds
+assert checks and corpora and models and requests and settings  # they have entered their kinds
 
-GROUPS = {"corpus": "말뭉치", "configuration": "설정", "model": "모델", "translation": "번역과 채점"}
+GROUPS = {"check": "살펴보기", "corpus": "말뭉치", "configuration": "설정", "model": "모델", "translation": "번역과 채점"}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -21,8 +21,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def said(output: str, folder: Path) -> str:
     """The message in what a command wrote, without the folder it ran in."""
-    lines = output.replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "").strip().splitlines()
-    begin = [number for number, line in enumerate(lines) if re.match(r"error:|Usage:|Error:", line)]
+    output = output.replace(f"{Path(__file__).resolve().parents[2]}/", "")
+    lines = output.replace(f"{folder.resolve()}/", "").replace(f"{folder.resolve()}", "this folder").strip().splitlines()
+    begin = [number for number, line in enumerate(lines) if re.match(r"error:|Usage:|Error:|error  |warning  |note  ", line)]
     kept = [line.strip() for line in (lines[begin[0] :] if begin else lines[:1])]
     return "\n".join(line for line in kept if line and not line.startswith(("Usage:", "Try ")))
 

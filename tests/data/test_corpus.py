@@ -346,8 +346,8 @@ def test_a_corpus_without_a_pair_is_refused(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    assert refusal(text_corpus(tmp_path, "", "")).endswith("there is not a single pair in it.")
-    assert refusal(table_corpus(tmp_path / "p.csv", "ko,en\n")).endswith("there is not a single pair in it.")
+    assert refusal(text_corpus(tmp_path, "", "")).endswith("there is not a single pair in it; give a file that has some.")
+    assert refusal(table_corpus(tmp_path / "p.csv", "ko,en\n")).endswith("there is not a single pair in it; give a file that has some.")
     pyarrow.parquet.write_table(pyarrow.table({"ko": pyarrow.array([], pyarrow.string())}), tmp_path / "p.parquet")
     assert refusal(CorpusConfig(file=str(tmp_path / "p.parquet"))).endswith("p.parquet: the file is empty.")
 
