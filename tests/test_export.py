@@ -12,7 +12,7 @@ from mt.data.special_ids import EOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.decoding.scoring import score_ids
-from mt.export import ctranslate2
+from mt.export import ctranslate2, marian
 from mt.export.check import ExportCheck
 from mt.model.build import build_model
 from mt.stored_model import load_model
@@ -137,3 +137,48 @@ def test_sources_end_with_eos_only_once(tokenizer: Tokenizer, trained_run: Path,
     assert torch.get_num_threads() == 2, "the other program leaves torch its threads"
     [source] = tokenizer.encode_source(["ba be"])
     assert source[-1] == EOS and exported._source([source])[0][-1] != "</s>"
+
+
+@pytest.mark.parametrize(("tied", "activation"), [("all", "relu"), ("decoder", "gelu"), ("none", "relu")])
+def test_marian_scores_and_translates_as_mt_and_cuts_as_mt(tied: str, activation: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    torch.manual_seed(5)
+    config = ModelConfig(d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, activation=activation, tie_embeddings=tied)
+    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    marian.write(model, tokenizer, tmp_path)
+    exported = marian.Exported(tmp_path, tokenizer, 1)
+    lines = ["ba be bi bo", "da", "ma ka  di di mu do bi ki ke", "me du ☃ mi"]
+    sources, targets = tokenizer.encode_source(lines), tokenizer.encode_target(["ba be", "da da da", "mu", "me du mi ba"])
+    for ours, theirs in zip(score_ids(model, sources, targets, 1.0), exported.score(sources, targets), strict=True):
+        assert theirs == pytest.approx(ours.token_log_probs, abs=2e-5)
+    greedy = DecodingConfig(method="greedy", beam_size=1, max_length_ratio=0.0, max_length_extra=12)
+    assert exported.translate(sources, greedy, 12) == [best.tokens for best, *_ in translate_ids(model, sources, greedy)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"norm_position": "pre"}, "norm_position post alone, and it is pre"), ({"norm": "rmsnorm"}, "model.norm layernorm"),
+        ({"positions": "rotary"}, "model.positions sinusoidal"), ({"activation": "swiglu"}, "relu or gelu"),
+        ({"architecture": "rnn"}, "model.architecture transformer"),
+    ],
+)  # fmt: skip
+def test_what_marian_cannot_express_is_refused_by_name(changed: dict[str, str], reason: str) -> None:
+    assert reason in marian.refusal(ModelConfig(**changed))
+    assert marian.refusal(ModelConfig()) is None
+
+
+def test_a_run_is_exported_to_marian_and_its_pre_norm_sister_is_refused(trained_run: Path) -> None:
+    pytest.importorskip("transformers")
+    outcome = run_mt("export", str(trained_run), "--to", "marian", "--output", "marian", "--lines", "20")
+    if load_model(trained_run).config.model.norm_position == "pre":
+        assert outcome.exit_code == 2
+        assert "norm_position" in outcome.stderr and "but to ctranslate2" in outcome.stderr
+        return
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "20 of 20" in outcome.stdout
+    assert {"config.json", "model.safetensors", "source.spm", "vocab.json"} <= {path.name for path in Path("marian").iterdir()}
+    assert run_mt("export", str(trained_run), "--to", "marian", "--quantization", "int8").exit_code == 2

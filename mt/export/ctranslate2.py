@@ -44,7 +44,7 @@ def require() -> None:
         raise ExportError("ctranslate2 is not installed; pip install 'mt-trainer[export]', or pip install ctranslate2") from error
 
 
-def write(model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: str | None) -> None:
+def write(model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: str | None = None) -> None:
     """Write the model into a folder that exists. quantization: None keeps fp32, otherwise one of QUANTIZATIONS."""
     spec = build_spec(model)
     spec.register_source_vocabulary(pieces(tokenizer.source))

@@ -14,17 +14,19 @@ from pathlib import Path
 
 import torch
 
+from mt.config import ModelConfig
 from mt.data.corpus import read_corpora
 from mt.errors import ExportError, MtError
-from mt.export import ctranslate2
+from mt.export import ctranslate2, marian
 from mt.export.check import ExportCheck, check
 from mt.export.manifest import MANIFEST
 from mt.files import sync_directory, write_atomically
+from mt.model.transformer import Transformer
 from mt.runs import file_hash
 from mt.translator import Translator
 
-PROGRAMS = ("ctranslate2",)
-"""What models can be exported to."""
+PROGRAMS = {"ctranslate2": ctranslate2, "marian": marian}
+"""What models can be exported to, and the module that writes for each."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,18 @@ def export(
     """
     if program not in PROGRAMS:
         raise ExportError(f"--to: '{program}' is none of {', '.join(PROGRAMS)}")
+    if quantization is not None and program != "ctranslate2":
+        raise ExportError(f"--quantization: weights for {program} are written in fp32; leave it out")
     if quantization is not None and quantization not in ctranslate2.QUANTIZATIONS:
         raise ExportError(f"--quantization: '{quantization}' is none of {', '.join(ctranslate2.QUANTIZATIONS)}")
-    reason = ctranslate2.refusal(translator.config.model)
+    writer = PROGRAMS[program]
+    reason = writer.refusal(translator.config.model)
     if reason is not None:
-        raise ExportError(f"{reason}; this model cannot be exported to {program}")
-    ctranslate2.require()
+        others = ", ".join(name for name, other in PROGRAMS.items() if other.refusal(translator.config.model) is None)
+        raise ExportError(f"{reason}; this model cannot be exported to {program}{f', but to {others}' if others else ''}")
+    if not isinstance(translator.model, Transformer):
+        raise ExportError("an ensemble is exported run by run")
+    writer.require()
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise ExportError(f"{folder}: there is something else already; choose another place with --output")
     sources, references = pairs_to_check(translator, lines)
@@ -65,10 +73,11 @@ def export(
     part.mkdir(parents=True)
     try:
         progress("writing")
-        ctranslate2.write(translator.model, translator.tokenizer, part, quantization)
+        written = {} if quantization is None else {"quantization": quantization}
+        writer.write(translator.model, translator.tokenizer, part, **written)
         translator.tokenizer.save(part)
         progress(f"checking on {len(sources)} pairs")
-        side = ctranslate2.Exported(part, translator.tokenizer, torch.get_num_threads())
+        side = writer.Exported(part, translator.tokenizer, torch.get_num_threads())
         found = check(translator, side, sources, references)
         refused = found.refusal(quantization is not None)
         if refused is not None:
@@ -83,6 +92,12 @@ def export(
         shutil.rmtree(part, ignore_errors=True)
         raise
     return ExportResult(folder, size, found)
+
+
+def refusals(config: ModelConfig) -> str:
+    """What a training should know before it begins: which programs a model of this configuration cannot be exported to, and why; or ""."""
+    reasons = [(name, writer.refusal(config)) for name, writer in PROGRAMS.items()]
+    return "; ".join(f"it cannot be exported to {name}: {reason}" for name, reason in reasons if reason is not None)
 
 
 def pairs_to_check(translator: Translator, lines: int) -> tuple[Sequence[str], Sequence[str]]:
