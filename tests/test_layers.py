@@ -19,9 +19,9 @@ LAYERS = (
     ("mt.data", "mt.model", "mt.decoding"),
     ("mt.runs", "mt.run_lock", "mt.stored_model", "mt.run_facts", "mt.run_table", "mt.run_record", "mt.run_diff"),
     ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest",
-     "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal"),
+     "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal", "mt.documents"),
     ("mt.commands", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.ship_commands", "mt.config_commands",
-     "mt.runs_commands", "mt.tokenizer_commands"),
+     "mt.runs_commands", "mt.tokenizer_commands", "mt.document_command"),
     ("mt.cli", "mt.cli_options", "mt.cli_read"),
     ("mt", "mt.__main__"),
 )
