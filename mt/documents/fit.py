@@ -80,12 +80,52 @@ class FittingTranslator:
 
     def parts(self, parts: Sequence[Part], progress: Callable[[int], None]) -> list[Translated]:
         """The texts of parts. progress: called with the number of parts done since its last call."""
+        units = [self._units(part) for part in parts]
+        found = iter(self._translated([part for own in units for part, _ in own], progress, len(parts)))
+        return [self._together([(part, behind, next(found)) for part, behind in own]) for own in units]
+
+    def _units(self, part: Part) -> list[tuple[Part, str]]:
+        """A part in units whose markup is put back on its own: sentences, or what one marker joins; and what is behind each."""
+        if not part.spans:
+            return [(part, "")]
+        units: list[tuple[Part, str]] = []
+        start = end = 0
+        for sentence, behind in split_sentences(part.text):
+            end += len(sentence)
+            if not any(span.start < end < span.end for span in part.spans):
+                own = tuple(
+                    replace(span, start=span.start - start, end=span.end - start)
+                    for span in part.spans
+                    if start <= span.start and span.end <= end and (span.end > start or not units)
+                )
+                units.append((Part(text=part.text[start:end], sentences=True, spans=own), behind))
+                start = end + len(behind)
+            end += len(behind)
+        return units if sum(len(own.spans) for own, _ in units) == len(part.spans) else [(part, "")]
+
+    def _together(self, units: Sequence[tuple[Part, str, Translated]]) -> Translated:
+        """The results of a part's units as that of the part."""
+        if len(units) == 1:
+            return units[0][2]
+        same = all(result.text == part.text for part, _, result in units)
+        between = "" if same else self._between
+        text = "".join(result.text + (behind or between * (number < len(units))) for number, (_, behind, result) in enumerate(units, 1))
+        results = [result for _, _, result in units]
+        lost = [result.markup for result in results if result.markup]
+        return Translated(
+            text, min(result.score for result in results), sum(result.log_prob for result in results),
+            all(result.finished for result in results), sum(result.pieces for result in results),
+            sum(result.kept for result in results), lost[0] if lost else "",
+        )  # fmt: skip
+
+    def _translated(self, parts: Sequence[Part], progress: Callable[[int], None], total: int) -> list[Translated]:
+        """Units translated. progress: told of `total` in proportion."""
         cut = [self.cut(part.text, part.sentences) for part in parts]
         inline = [Inline(part) for part in parts]
         wanted = {piece.text for pieces in cut for piece in pieces if piece.fate is Fate.TRANSLATED}
         phrases = list(dict.fromkeys(phrase for part in inline for phrase in part.phrases()))
         wanted |= {phrase for phrase, fits in zip(phrases, self._fits(phrases), strict=True) if fits}
-        found = self._translate(sorted(wanted), len(parts), progress)
+        found = self._translate(sorted(wanted), total, progress)
         return self._with_markup(inline, [self._joined(pieces, found) for pieces in cut], found)
 
     def cut(self, text: str, sentences: bool) -> list[Piece]:

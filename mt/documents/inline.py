@@ -6,7 +6,8 @@ piece, so that nothing is lost; emphasis is left out instead, since a whole sent
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from mt.documents.parts import Part, Span
 from mt.translation import Translation
@@ -108,3 +109,43 @@ def _marked(text: str, places: Sequence[tuple[int, int, Span]]) -> str:
     for start, end, span in sorted(places, key=lambda place: -place[0]):
         text = text[:start] + span.before + text[start:end] + span.after + text[end:]
     return text
+
+
+def inline_part(
+    raw: str, text: str, spans: Sequence[Span], line: int, kept: str = "", write: Callable[[str], str] | None = None
+) -> Part:
+    """The part of a text with markup; only kept when it has no words.
+
+    raw: as it stands in the file. text: NFC, without its markers. write: see Part; it is given the markers too. White space and markers
+    around the whole text are not shown to the model.
+    """
+    head, core, own, tail = _peeled(text, list(spans))
+    if not has_words(core) or (len(own) == 1 and own[0].literal and own[0].start == 0 and own[0].end == len(core)):
+        return Part(kept=kept + raw)
+
+    def written(translation: str) -> str:
+        whole = head + translation + tail
+        return whole if write is None else write(whole)
+
+    return Part(kept, raw, core, line, True, tuple(own), written)
+
+
+def _peeled(text: str, spans: list[Span]) -> tuple[str, str, list[Span], str]:
+    """White space and markers before the whole text, the text, the spans in it, and what is behind the whole text."""
+    head = tail = ""
+    while True:
+        core = text.strip()
+        first = len(text) - len(text.lstrip())
+        head, tail = head + text[:first], text[first + len(core) :] + tail
+        text = core
+        spans = [replace(span, start=max(0, span.start - first), end=max(0, min(len(core), span.end - first))) for span in spans]
+        if spans and spans[0].end == 0:
+            head += spans[0].before + spans[0].after
+            spans = spans[1:]
+        elif spans and spans[-1].start == len(core):
+            tail = spans[-1].before + spans[-1].after + tail
+            spans = spans[:-1]
+        elif len(spans) == 1 and not spans[0].literal and (spans[0].start, spans[0].end) == (0, len(core)):
+            head, tail, spans = head + spans[0].before, spans[0].after + tail, []
+        else:
+            return head, core, spans, tail

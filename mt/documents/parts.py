@@ -68,6 +68,12 @@ def line_part(raw: str, line: int, kept: str = "", write: Callable[[str], str] |
     return Part(kept=kept, raw=raw, text=normalise(raw), line=line, write=write, sentences=sentences)
 
 
+def cut_ends(text: str) -> tuple[str, str, str]:
+    """A text as it is translated, NFC and without line ends around it; with what stood before and behind it."""
+    head, tail = len(text) - len(text.lstrip("\r\n")), len(text.rstrip("\r\n"))
+    return text[:head], normalise(text), text[tail:]
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a document's bytes come from: a file that can be read again and again, or the bytes of standard input."""
