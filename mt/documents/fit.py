@@ -89,19 +89,16 @@ class FittingTranslator:
         if not part.spans:
             return [(part, "")]
         units: list[tuple[Part, str]] = []
-        start = end = 0
+        start = end = first = 0
         for sentence, behind in split_sentences(part.text):
             end += len(sentence)
             if not any(span.start < end < span.end for span in part.spans):
-                own = tuple(
-                    replace(span, start=span.start - start, end=span.end - start)
-                    for span in part.spans
-                    if start <= span.start and span.end <= end and (span.end > start or not units)
-                )
-                units.append((Part(text=part.text[start:end], sentences=True, spans=own), behind))
-                start = end + len(behind)
+                last = first + sum(span.end <= end for span in part.spans[first:])
+                own = [replace(span, start=max(span.start - start, 0), end=max(span.end - start, 0)) for span in part.spans[first:last]]
+                units.append((Part(text=part.text[start:end], sentences=True, spans=tuple(own)), behind))
+                start, first = end + len(behind), last
             end += len(behind)
-        return units if sum(len(own.spans) for own, _ in units) == len(part.spans) else [(part, "")]
+        return units
 
     def _together(self, units: Sequence[tuple[Part, str, Translated]]) -> Translated:
         """The results of a part's units as that of the part."""

@@ -47,7 +47,7 @@ def csv_parts(source: Source, language: str, column: str | None, into: str | Non
     def cells(record: str, number: int) -> list[str]:
         found = _CSV_CELL.findall(record + ",")
         if "".join(found) != record + ",":
-            problem = 'a quotation mark inside a cell: write it twice ("") and quote the cell; with tabs it is a .tsv'
+            problem = 'a quotation mark inside a cell is written twice ("") and the cell is quoted; with tabs it is a .tsv'
             raise refuse(source.path, number, problem)
         return [cell[:-1] for cell in found]
 
@@ -60,8 +60,8 @@ def _rows_to_parts(
 ) -> Iterator[Part]:  # fmt: skip
     """The parts of rows of cells.
 
-    cells: a row's, as they stand in the file. write: a cell's new content as it stands in the file, given the cell that it replaces. read: the
-    content of a cell; None: as it stands.
+    cells: a row's, as they stand in the file. write: a cell's new content as it stands in the file, given the cell that it replaces. read:
+    the content of a cell; None: as it stands.
     """
     content = read or (lambda cell: cell)
     before, lines = cut_mark(source.lines())

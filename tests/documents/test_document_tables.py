@@ -115,7 +115,7 @@ BAD = {
     "a cell too many": ("csv", b"ko,en\n1,2\n1,2,3\n", None, "line 3: 3 columns, but the first row has 2"),
     "a cell too few": ("tsv", b"ko\ten\n1\n", None, "line 2: 1 columns"),
     "an open quote": ("csv", b'ko\nx\n"y\nz\n', None, "line 3: a quoted cell that begins here does not end"),
-    "a quote inside": ("csv", b'ko,en\nx "y" z,1\n', None, "line 2: a quotation mark is inside a cell"),
+    "a quote inside": ("csv", b'ko,en\nx "y" z,1\n', None, "line 2: a quotation mark inside a cell"),
     "no JSON": ("jsonl", b'{"ko": "a"}\n{"ko": \n', None, "line 2: this is not JSON"),
     "no object": ("jsonl", b'["a"]\n', None, "line 1: this is not an object"),
     "no key": (
