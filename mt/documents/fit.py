@@ -212,11 +212,16 @@ class FittingTranslator:
         for number, (result, text) in enumerate(zip(results, placed, strict=True)):
             if number in broken:
                 segments = {segment: self._joined(cut[segment], found) for segment in broken[number]}
-                text = inline[number].joined({segment: own.text for segment, own in segments.items()})
+                text = inline[number].joined({segment: _unstopped(segment, own.text) for segment, own in segments.items()})
                 final.append(replace(result, text=text, markup="in segments", finished=all(own.finished for own in segments.values())))
             else:
                 final.append(replace(result, text=text, markup=inline[number].lost(text)))
         return final
+
+
+def _unstopped(source: str, text: str) -> str:
+    """A piece of a sentence without the full stop that a model of sentences gives it."""
+    return text if source[-1:] in ".。!?…:" else text.rstrip().removesuffix(".").removesuffix("。") or text
 
 
 def _followed(pieces: Sequence[Piece], behind: str) -> list[Piece]:

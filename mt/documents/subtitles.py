@@ -17,6 +17,8 @@ from mt.text_table import display_width, wrap
 _WIDEST = 42
 """Columns of a line, as subtitles are usually set; a line of the source that is wider allows as much."""
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
+_EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|(?:\s*[♪♫]+)+\s*$")
+"""A speaker's dash and notes of music, which are kept."""
 _NAME = re.compile(r"[A-Za-z]+")
 _DASH = re.compile(r"\s*(?:<[^<>]*>|\{\\[^{}]*\})*\s*[-–—‐]")
 _TIMING = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+")
@@ -98,7 +100,7 @@ def _without_tags(text: str, unescape: Callable[[str], str]) -> tuple[str, list[
     """A text without its tags and escapes, and where the tags were. Pairs are emphasis, a single tag (a speaker, a time) is a place."""
     plain, start = "", 0
     tags: list[tuple[int, str]] = []
-    for match in _TAG.finditer(text):
+    for match in re.finditer(f"{_TAG.pattern}|{_EDGE.pattern}", text):
         plain += unescape(text[start : match.start()])
         tags.append((len(plain), match[0]))
         start = match.end()

@@ -20,7 +20,7 @@ SRT = """1
 2
 00:00:03,000 --> 00:00:04,000
 - 안녕!
-- 그래.
+- <i>그래.</i>
 
 3
 00:00:05,000 --> 00:00:06,000
@@ -62,9 +62,9 @@ def translated(text: str, format: str, words: dict[str, str]) -> str:
 
 def test_subrip() -> None:
     words = {"나는 오늘 학교에 갔다.": "I went to school today, and so did everybody whom I know there.",
-             "- 안녕!": "- Hi!", "- 그래.": "- Yes.", "조용히 해.": "Be quiet."}  # fmt: skip
+             "안녕!": "Hi!", "그래.": "Yes.", "조용히 해.": "Be quiet."}  # fmt: skip
     expected = SRT.replace("나는 오늘\n학교에 갔다.", "I went to school today, and so\ndid everybody whom I know there.")
-    for korean in ("- 안녕!", "- 그래.", "조용히 해."):
+    for korean in ("안녕!", "그래.", "조용히 해."):
         expected = expected.replace(korean, words[korean])
     assert translated(SRT, "srt", words) == expected
     assert translated(SRT.replace("\n", "\r\n"), "srt", words) == expected.replace("\n", "\r\n")
@@ -79,7 +79,7 @@ def test_webvtt() -> None:
 def test_files_come_back_byte_for_byte() -> None:
     draw = random.Random(4)
     texts = [
-        "<i>가</i>", "나 <b>다</b> <i>라", "- 마", "<v A>바", "{\\an8}사", "", "  ", "<c.x>아</c> 자 <00:01.000>차", "12",
+        "<i>가</i>", "나 <b>다</b> <i>라", "- 마", "♪ 마 ♪", "<v A>바", "{\\an8}사", "", "  ", "<c.x>아</c> 자 <00:01.000>차", "12",
         "a --> b", "&lt;", "</b>",
     ]  # fmt: skip
     for format, head in (("srt", ""), ("vtt", "WEBVTT\n\n")):
