@@ -130,6 +130,9 @@ def translate(
     into: Annotated[
         str | None, typer.Option("--into", help="The column that takes the translation. Default: the translated one.")
     ] = None,
+    each_sentence: Annotated[
+        bool, typer.Option("--sentences", help="Cut lines and cells at every sentence, not only where they are too long.")
+    ] = False,
     report: Annotated[Path | None, typer.Option("--report", help="List the translations that may need a look (TSV).")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what an unfinished job has left is dropped.")] = False,
     beam: BeamOption = None,
@@ -180,7 +183,7 @@ def translate(
         "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
-    asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, restart, report))
+    asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report))
     translate_lines(TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, mbr, alignment, device, *asked))
 
 

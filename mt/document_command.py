@@ -28,6 +28,8 @@ class DocumentOptions:
     """None: what the name's ending says."""
     column: str | None = None
     into: str | None = None
+    sentences: bool = False
+    """Cut lines and cells at every sentence, not only where they are too long."""
     restart: bool = False
     """Drop what an unfinished job has left."""
     report: Path | None = None
@@ -85,7 +87,8 @@ def translate_document(
     """
     piped = str(input) == "-"
     source = Source(Path("standard input"), sys.stdin.buffer.read()) if piped else Source(input)
-    document = Document(source, format_of(input, options.format), translator.source_language, options.column, options.into)
+    format = format_of(input, options.format)
+    document = Document(source, format, translator.source_language, options.column, options.into, options.sentences)
     surveyed = survey(document)
     fits = fitting(search, translator)
     with Report(options.report, translator.source_language == translator.target_language) as report:
@@ -95,7 +98,8 @@ def translate_document(
             with open(output, "wb") as stream:
                 translate_to_stream(document, surveyed, fits, stream.write, report)
         else:
-            job = {"the model": model_hashes(translator), "--format": document.format, "--column": options.column, "--into": options.into}
+            asked = {f"--{name}": getattr(options, name) for name in ("column", "into", "sentences")}
+            job = {"the model": model_hashes(translator), "--format": document.format, **asked}
             translate_to_file(document, surveyed, fits, output, {**job, **settings}, options.restart, report, _tell)
         _tell(report.finish())
 

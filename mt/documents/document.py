@@ -1,7 +1,7 @@
 """Which format a file has, and a document as something that can be read again and again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mt.documents.parts import Part, Source
@@ -32,9 +32,14 @@ class Document:
     """The column of a table that is translated."""
     into: str | None = None
     """The column that takes the translation; None: the translated column itself."""
+    sentences: bool = False
+    """Whether lines and cells, too, are always cut into sentences; subtitles and Markdown always are."""
 
     def parts(self) -> Iterator[Part]:
         """All parts in order, read anew. DataError for what the format does not allow, with the line."""
+        return (replace(part, sentences=True) for part in self._parts()) if self.sentences else self._parts()
+
+    def _parts(self) -> Iterator[Part]:
         if self.format == "text":
             return text_parts(self.source)
         if self.format in _TABLES:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mt.documents.document import FORMATS, Document
+from mt.documents.fit import FittingTranslator
 from mt.documents.parts import Source
+from mt.translation import Translation
 from tests.command_line import run_mt
 from tests.documents.rewriting import rewritten
 
@@ -66,6 +68,20 @@ def test_a_line_that_is_too_long_for_the_model_is_translated_in_pieces(trained_r
     assert address in outcome.stdout and "line 1: a part longer than 256 tokens" in outcome.stderr
     whole = run_mt("translate", "--model", str(trained_run), "--prefix", "ba", long)
     assert "line 1: longer than 256 tokens" in whole.stderr and "--prefix" in whole.stderr
+
+
+def test_lines_are_cut_at_every_sentence_when_asked() -> None:
+    document = Document(Source(Path("x"), "  가다. 나.\n다\n".encode()), "text", "ko", sentences=True)
+    parts = list(document.parts())
+    asked: list[str] = []
+
+    def search(lines, progress):
+        asked.extend(lines)
+        return [Translation(line, 0.0, 0.0, True) for line in lines]
+
+    translator = FittingTranslator(search, lambda lines: [1] * len(lines), 9, "en")
+    found = translator.parts([part for part in parts if part.text], lambda count: None)
+    assert [result.text for result in found] == ["  가다. 나.", "다"] and asked == ["가다.", "나.", "다"]
 
 
 REFUSED = {
