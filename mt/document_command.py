@@ -73,6 +73,7 @@ def is_document(input: Path | None, output: Path | None, options: DocumentOption
             what = f"{given[0]} is of documents" if format == "text" else f"this is {format}"
             raise DecodingError(f"{line_options[0]} is of single lines, and {what}; drop one of the two")
         return False
+    _refuse_same(input, output, options.report)
     if output is not None and output.suffix.lower() == ".gz":
         raise DataError(f"{output}: the output is not compressed; give it a name without .gz")
     return True
@@ -85,10 +86,8 @@ def translate_document(
 
     search: see `fitting`. settings: what the translations depend on, besides the text and the model, by the names of the options.
     """
-    piped = str(input) == "-"
-    source = Source(Path("standard input"), sys.stdin.buffer.read()) if piped else Source(input)
     format = format_of(input, options.format)
-    document = Document(source, format, translator.source_language, options.column, options.into, options.sentences)
+    document = Document(_source(input), format, translator.source_language, options.column, options.into, options.sentences)
     surveyed = survey(document)
     fits = fitting(search, translator)
     with Report(options.report, translator.source_language == translator.target_language) as report:
@@ -108,6 +107,23 @@ def model_hashes(translator: Any) -> list[str]:
     """What the translations depend on of a model: the sha256 of its files and of its vocabulary."""
     files = [translator.path, *getattr(translator, "others", ())]
     return [*(file_hash(path / "model.bin" if path.is_dir() else path) for path in files), translator.tokenizer.fingerprint()]
+
+
+def _source(input: Path) -> Source:
+    """Where the bytes come from. A document is read several times: what can be read but once (standard input, a pipe) is held."""
+    if str(input) == "-":
+        return Source(Path("standard input"), sys.stdin.buffer.read())
+    return Source(input, input.read_bytes()) if input.is_fifo() or input.is_char_device() else Source(input)
+
+
+def _refuse_same(input: Path, output: Path | None, report: Path | None) -> None:
+    """DataError when one of the files would be written over another."""
+    places = [("--input", input), ("--output", output), ("--report", report)]
+    given = [(option, path, path.resolve()) for option, path in places if path is not None and str(path) != "-"]
+    for number, (option, path, place) in enumerate(given):
+        for other, _, second in given[:number]:
+            if place == second and (path.is_file() or not path.exists()):
+                raise DataError(f"{other} and {option} are the same file, {path}; choose another name for {option}")
 
 
 def _to_standard_output(data: bytes) -> None:

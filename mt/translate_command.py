@@ -71,15 +71,15 @@ def translate_lines(request: TranslateRequest) -> None:
 
 def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator, search) -> None:
     """Lines, held in memory: arguments, standard input, and files with options that are of single lines."""
-    whole = [option for option in _line_options(request) if option != "--scores"]
+    count = _asked_nbest(request, translator)
+    whole = [option for option in _line_options(request) if option != "--scores"] or ["decoding.nbest"] * (count > 1)
     with line_bar(len(lines), request.input is not None) as progress:
         if whole:
             nbest = search(lines, progress)
         else:
             found = fitting(search, translator).lines(lines, progress)
             nbest = [[Translation(one.text, one.score, one.log_prob, one.finished)] for one in found]
-    shown_each = _asked_nbest(request, translator)
-    put_lines([line for found in nbest for line in _printed(found, shown_each, request.scores)], request.output)
+    put_lines([line for translations in nbest for line in _printed(translations, count, request.scores)], request.output)
     if request.alignment is not None:
         from mt.word_alignment import align
 

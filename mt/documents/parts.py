@@ -4,6 +4,8 @@ Every format (text.py, tables.py, subtitles.py, markdown.py) turns lines into pa
 written again is the file byte for byte wherever a translation equals its source, since then the part's own raw text is written.
 """
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +92,7 @@ class Source:
         """
         if self.data is None:
             blocks: Iterable[str] = text_blocks(self.path)
-            mark = self.path.suffix.lower() != ".gz" and _begins_with_mark(self.path)
+            mark = _begins_with_mark(self.path)
         else:
             blocks, mark = [decode_text(self.data, self.path)], self.data.startswith(b"\xef\xbb\xbf")
         first = "\ufeff" if mark else ""
@@ -106,10 +108,11 @@ class Source:
 
 def _begins_with_mark(path: Path) -> bool:
     """Whether a file begins with UTF-8's byte order mark. A file that cannot be opened has none: reading it tells why."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with path.open("rb") as stream:
+        with opened(path, "rb") as stream:
             return stream.read(3) == b"\xef\xbb\xbf"
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         return False
 
 

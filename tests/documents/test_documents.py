@@ -1,6 +1,10 @@
 """`mt translate --input`: what is written is the document that was read, with its text translated."""
 
+import gzip
+import os
 import random
+import shutil
+import threading
 import unicodedata
 from pathlib import Path
 
@@ -92,6 +96,8 @@ REFUSED = {
     "scores with a report": (["--input", "a.txt", "--scores", "--report", "r.tsv"], "--scores is of single lines, and --report"),
     "a report of arguments": (["--report", "r.tsv", "ba"], "--report is of a file"),
     "standard input without a format": (["--input", "-", "--column", "ko"], "say what it is with --format"),
+    "the input as the output": (["--input", "a.txt", "--output", "a.txt"], "--input and --output are the same file, a.txt"),
+    "one file twice": (["--input", "a.txt", "--output", "b", "--report", "./b"], "--output and --report are the same file, b"),
     "a compressed output": (["--input", "a.txt", "--output", "b.gz"], "not compressed"),
     "cp949": (["--input", "cp949.txt"], "looks like cp949"),
     "UTF-16": (["--input", "utf16.txt"], "looks like utf-16"),
@@ -117,6 +123,25 @@ def test_what_cannot_be_is_told_in_one_line_and_nothing_is_written(case: str, tr
 def test_standard_input_is_a_document_when_its_format_is_named(trained_run: Path) -> None:
     outcome = run_mt("translate", "--model", str(trained_run), "--input", "-", "--format", "text", stdin=b"ba be bi\r\nda mu ki")
     assert (outcome.exit_code, outcome.stdout) == (0, "ba be bi\r\nda mu ki"), outcome.stderr
+
+
+def test_a_pipe_and_a_compressed_file_are_read_too(trained_run: Path) -> None:
+    os.mkfifo("pipe.txt")
+    writer = threading.Thread(target=lambda: Path("pipe.txt").write_bytes(b"ba be bi\r\nda mu ki"))
+    writer.start()
+    translated(trained_run, "--input", "pipe.txt", "--output", "out.txt")
+    writer.join()
+    assert Path("out.txt").read_bytes() == b"ba be bi\r\nda mu ki"
+    Path("in.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfid,en\n1,ba be bi\n"))
+    translated(trained_run, "--input", "in.csv.gz", "--output", "out.csv")
+    assert Path("out.csv").read_bytes() == b"\xef\xbb\xbfid,en\n1,ba be bi\n"
+
+
+def test_ensembles_and_minimum_bayes_risk_translate_documents_as_they_translate_lines(trained_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained_run, tmp_path / "other")
+    Path("in.md").write_text("# ba be bi\n\nda mu ki\n", encoding="utf-8")
+    translated(trained_run, "--model", str(tmp_path / "other"), "--mbr", "3", "--input", "in.md", "--output", "out.md")
+    assert Path("out.md").read_text(encoding="utf-8") == "# ba be bi\n\nda mu ki\n"
 
 
 def test_an_export_translates_documents_too(trained_run: Path, tmp_path: Path) -> None:
