@@ -106,7 +106,10 @@ class FittingTranslator:
             return units[0][2]
         same = all(result.text == part.text for part, _, result in units)
         between = "" if same else self._between
-        text = "".join(result.text + (behind or between * (number < len(units))) for number, (_, behind, result) in enumerate(units, 1))
+        text = ""
+        for number, (part, behind, result) in enumerate(units, 1):
+            own = result.text if same or result.text != part.text else Inline(part).original()
+            text += own + (behind or between * (number < len(units)))
         results = [result for _, _, result in units]
         lost = [result.markup for result in results if result.markup]
         return Translated(

@@ -46,6 +46,10 @@ class Inline:
                 return None
         return _marked(translation, taken)
 
+    def original(self) -> str:
+        """The text with its markup."""
+        return _marked(self._text, [(span.start, span.end, span) for span in self._spans])
+
     def lost(self, translation: str) -> str:
         """What `placed` left out, in words."""
         lost = [span for span in self._spans if span.optional and span.before not in translation]
@@ -91,13 +95,13 @@ class Inline:
 
 def _find(text: str, sought: str, literal: bool, taken: Sequence[tuple[int, int, Span]]) -> tuple[int, int] | None:
     """Where something stands that nothing else has taken: between the borders of words, and, unless literal, in upper or lower case."""
-    sought = sought.strip() if literal else sought.strip().rstrip(".。!?")
+    sought = sought if literal else sought.strip().rstrip(".。!?")
     left = r"(?<!\w)" if sought[:1].isalnum() else ""
     right = r"(?!\w)" if sought[-1:].isalnum() and sought[-1:].isascii() and not literal else ""
     if literal and sought[-1:].isalnum():
         right = r"(?![A-Za-z0-9_])"  # a Korean particle may follow
-    if not sought:
-        return None
+    if not any(map(str.isalnum, sought)):
+        return None  # `, ` would be found in the wrong place
     for match in re.finditer(left + re.escape(sought) + right, text, 0 if literal else re.IGNORECASE):
         if all(match.end() <= start or match.start() >= end for start, end, _ in taken):
             return match.span()
@@ -106,7 +110,7 @@ def _find(text: str, sought: str, literal: bool, taken: Sequence[tuple[int, int,
 
 def _marked(text: str, places: Sequence[tuple[int, int, Span]]) -> str:
     """A text with markers put around places."""
-    for start, end, span in sorted(places, key=lambda place: -place[0]):
+    for start, end, span in reversed(sorted(places, key=lambda place: place[:2])):
         text = text[:start] + span.before + text[start:end] + span.after + text[end:]
     return text
 

@@ -33,6 +33,8 @@ _DIRECTIVE = re.compile(r"[ \t]*(?::::|\{%|\{\{|%%|!!! )")
 _HARD_BREAK = re.compile(r"(?: {2,}|\\)$")
 _SETTING = re.compile(r"\s*(?:#|[\w\"'.-]+\s*[:=])")
 """How the first line of front matter begins."""
+_UNBROKEN = re.compile(r"(`+)[^`]+\1|\]\([^()]*\)|\]\[[^\[\]]*\]|<[^<>]*>")
+_KEPT_SPACE = "\ue000"
 _NEW_BLOCK = re.compile(r"^(\d{0,9})([-+*>#.)])(?=\s)")
 _STARTS_BLOCK = re.compile(r"\s*(?:[-+*>#|=~`:<]|\d+[.)]|\[)")
 
@@ -194,7 +196,9 @@ def _paragraph_parts(state: _State) -> Iterator[Part]:
     def write(translation: str) -> str:
         if not _STARTS_BLOCK.match(joined):
             translation = _NEW_BLOCK.sub(r"\1\\\2", translation)
-        wrapped = wrap(translation, max(widest, 40)) if len(lines) > 1 and widest < 200 else [translation]
+        whole = _UNBROKEN.sub(lambda markup: markup[0].replace(" ", _KEPT_SPACE), translation)
+        wrapped = wrap(whole, max(widest, 40)) if len(lines) > 1 and widest < 200 else [whole]
+        wrapped = [line.replace(_KEPT_SPACE, " ") for line in wrapped]
         if any(_STARTS_BLOCK.match(line) for line in wrapped[1:]) or " ".join(wrapped) != translation:
             wrapped = [translation]
         return (line_end + further).join(wrapped)

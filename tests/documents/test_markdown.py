@@ -151,6 +151,12 @@ def test_a_sentence_whose_code_cannot_be_placed_does_not_break_the_others() -> N
     assert translated("Good day. Use `print` here.\n", words.__getitem__) == "안녕. 쓰다 `print` 여기.\n"
 
 
+def test_code_of_marks_alone_and_code_beside_unchanged_text_stays_where_it_was() -> None:
+    assert translated("Join with `, `, or ` ; `, not ``a ` b``.\n") == "JOIN WITH `, `, OR ` ; `, NOT ``a ` b``.\n"
+    assert translated("First the code. E.G. `404`.\n") == "FIRST THE CODE. E.G. `404`.\n"
+    assert translated("See <b>`x`</b>**[`a`](b)**!\n") == "SEE <b>`x`</b>**[`a`](b)**!\n"
+
+
 def test_a_translation_makes_no_new_blocks() -> None:
     assert translated("word\n", lambda text: "1. x") == "1\\. x\n"
     assert translated("word\n", lambda text: "# x") == "\\# x\n"
