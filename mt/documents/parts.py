@@ -63,13 +63,6 @@ def kept(text: str) -> Part:
     return Part(kept=text)
 
 
-def line_part(raw: str, line: int, kept: str = "", write: Callable[[str], str] | None = None, sentences: bool = False) -> Part:
-    """Text to translate; its white space at the ends of a part that is cut into sentences is kept. Without text: only kept."""
-    if not raw.strip():
-        return Part(kept=kept + raw)
-    return Part(kept=kept, raw=raw, text=normalise(raw), line=line, write=write, sentences=sentences)
-
-
 def cut_ends(text: str) -> tuple[str, str, str]:
     """A text as it is translated, NFC and without line ends around it; with what stood before and behind it."""
     head, tail = len(text) - len(text.lstrip("\r\n")), len(text.rstrip("\r\n"))

@@ -31,7 +31,14 @@ LONGEST_RATIO = 3.0
 SLACK = 24
 """Bytes added to both sides first, so that short texts are not flagged."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_WORDS = {
+    word: str(number)
+    for language in (
+        "zero one two three four five six seven eight nine ten eleven twelve",
+        "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+    )
+    for number, word in enumerate(language.split())
+} | {"a": "1", "an": "1", "ein": "1", "eine": "1", "einen": "1", "einem": "1", "einer": "1"}
 _LONGEST_REPEATED = 8
 _COPIED = 0.5
 _LONG_WORD = 4
@@ -56,9 +63,9 @@ def flags(source: str, result: Translated, same_language: bool) -> list[str]:
 
 
 def missing_numbers(source: str, text: str) -> list[str]:
-    """The numbers of a source that its translation lacks: in digits, with any separators, or, to twelve, as an English word."""
+    """The numbers of a source that its translation lacks: in digits, with any separators, or, to twelve, as an English or German word."""
     there = Counter(map(_digits, _NUMBER.findall(text)))
-    there.update(str(_WORDS.index(word)) for word in re.findall("[a-z]+", text.casefold()) if word in _WORDS)
+    there.update(_WORDS[word] for word in re.findall(r"\w+", text.casefold()) if word in _WORDS)
     return list((Counter(map(_digits, _NUMBER.findall(source))) - there).elements())
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mt.documents.parts import Part, Source, cut_line_end, cut_mark, kept, line_part
+from mt.data.encodings import normalise
+from mt.documents.parts import Part, Source, cut_line_end, cut_mark, kept
 
 
 def text_parts(source: Source) -> Iterator[Part]:
@@ -10,7 +11,7 @@ def text_parts(source: Source) -> Iterator[Part]:
     before, lines = cut_mark(source.lines())
     for number, line in enumerate(lines, 1):
         text, end = cut_line_end(line)
-        yield line_part(text, number, kept=before)
+        yield Part(before, text, normalise(text), number) if text.strip() else kept(before + text)
         before = end
     if before:
         yield kept(before)
