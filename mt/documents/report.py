@@ -56,7 +56,7 @@ def flags(source: str, result: Translated, same_language: bool) -> list[str]:
     }
     if text.strip() and has_words(source):
         found["numbers"] = bool(missing_numbers(source, text))
-        found["repetition"] = repeats(text) > max(2, repeats(source))
+        found["repetition"] = (times := repeats(text)) > 2 and times > repeats(source)
         found["length"] = not 1 / LONGEST_RATIO < _bytes(text) / _bytes(source) < LONGEST_RATIO
         found["copy"] = not same_language and is_copy(source, text)
     return [name for name in REASONS if found.get(name)]
@@ -64,23 +64,28 @@ def flags(source: str, result: Translated, same_language: bool) -> list[str]:
 
 def missing_numbers(source: str, text: str) -> list[str]:
     """The numbers of a source that its translation lacks: in digits, with any separators, or, to twelve, as an English or German word."""
+    wanted = Counter(map(_digits, _NUMBER.findall(source)))
+    if not wanted:
+        return []
     there = Counter(map(_digits, _NUMBER.findall(text)))
     there.update(_WORDS[word] for word in re.findall(r"\w+", text.casefold()) if word in _WORDS)
-    return list((Counter(map(_digits, _NUMBER.findall(source))) - there).elements())
+    return list((wanted - there).elements())
 
 
 def repeats(text: str) -> int:
-    """How often the same one to eight words stand in a row, at the most; characters where a text has few spaces."""
+    """How often the same one to eight words stand in a row; characters where a text has few spaces. 1: less than three times."""
     words = text.split()
     if len(words) * 12 < len(text):
         words = list(text)
+    if max(Counter(words).values(), default=0) < 3:
+        return 1
     most = 1
     for size in range(1, _LONGEST_REPEATED + 1):
         run = 0
         for place in range(size, len(words)):
             run = run + 1 if words[place] == words[place - size] else 0
             most = max(most, run // size + 1)
-    return most
+    return most if most > 2 else 1
 
 
 def is_copy(source: str, text: str) -> bool:
