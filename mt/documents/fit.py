@@ -215,7 +215,7 @@ class FittingTranslator:
         for number, (result, text) in enumerate(zip(results, placed, strict=True)):
             if number in broken:
                 segments = {segment: self._joined(cut[segment], found) for segment in broken[number]}
-                text = inline[number].joined({segment: _unstopped(segment, own.text) for segment, own in segments.items()})
+                text = inline[number].joined({segment: _unstopped(segment, own.text) for segment, own in segments.items()}, self._between)
                 final.append(replace(result, text=text, markup="in segments", finished=all(own.finished for own in segments.values())))
             else:
                 final.append(replace(result, text=text, markup=inline[number].lost(text)))

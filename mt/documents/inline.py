@@ -59,8 +59,11 @@ class Inline:
         """The texts between the markers, without white space at their ends; those that are code are not among them."""
         return [text.strip() for text, literal in self._runs() if not literal and text.strip()]
 
-    def joined(self, translations: Mapping[str, str]) -> str:
-        """The text with the segments replaced by their translations, the markers around them."""
+    def joined(self, translations: Mapping[str, str], between: str = " ") -> str:
+        """The text with the segments replaced by their translations, the markers around them.
+
+        between: what separates words in the target language. A Korean particle stands close to what is before it, its translation does not.
+        """
         written = ""
         spans = iter([*self._spans, None])
         inside = False
@@ -68,6 +71,9 @@ class Inline:
         for text, literal in self._runs():
             core = text.strip()
             own = text if literal or not core else text.replace(core, translations[core])
+            if own != text and own and not inside:
+                own = between * (bool(written) and _is_syllable(text[0]) and own[0].isalnum()) + own
+                own += between * (span is not None and _is_syllable(text[-1]) and own[-1].isalnum())
             if inside and span is not None:
                 written += span.before + own + span.after
                 span = next(spans)
@@ -91,6 +97,11 @@ class Inline:
     def _spans_with_place(self) -> list[Span]:
         """Those whose words are looked for."""
         return [span for span in self._spans if not span.literal and span.end > span.start]
+
+
+def _is_syllable(character: str) -> bool:
+    """Whether it is of a script that writes words close together, or particles to words: Hangul, kana, Chinese characters."""
+    return "\u3040" <= character <= "\u30ff" or "\u4e00" <= character <= "\u9fff" or "가" <= character <= "힣"
 
 
 def _find(text: str, sought: str, literal: bool, taken: Sequence[tuple[int, int, Span]]) -> tuple[int, int] | None:

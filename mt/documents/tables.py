@@ -184,11 +184,12 @@ def jsonl_parts(source: Source, language: str, column: str | None, into: str | N
             before = yield from _kept(before + line)
             continue
         rows += 1
-        strings = _strings(text, source.path, number)
+        values = _values(text, source.path, number)
+        strings = [name for name, (start, _) in values.items() if text[start] == '"']
         seen.update(dict.fromkeys(strings))
         name = next((name for name in names if name in strings), None)
         hits += name is not None
-        value = "" if name is None else json.loads(text[slice(*strings[name])])
+        value = "" if name is None else json.loads(text[slice(*values[name])])
         if not value.strip():
             before = yield from _kept(before + line)
             continue
@@ -199,7 +200,7 @@ def jsonl_parts(source: Source, language: str, column: str | None, into: str | N
         def written(translation: str, like: str = text, first: str = first, last: str = last) -> str:
             return json.dumps(first + translation + last, ensure_ascii=like.isascii() and "\\u" in like)
 
-        head, old, tail = _place(text, strings, name, into or name)
+        head, old, tail = _place(text, values, name, into or name)
         yield Part(before + head, old if into in (None, name) else written(core), core, number, write=written)
         before = tail + end
     if rows and not hits:
@@ -210,18 +211,18 @@ def jsonl_parts(source: Source, language: str, column: str | None, into: str | N
         yield kept(before)
 
 
-def _strings(text: str, path: Path, number: int) -> dict[str, tuple[int, int]]:
-    """Where the strings of an object stand, quotation marks included, by their keys; those of objects inside it by 'outer.inner'."""
+def _values(text: str, path: Path, number: int) -> dict[str, tuple[int, int]]:
+    """Where the values of an object stand, quotation marks included, by their keys; those of objects inside it by 'outer.inner'."""
     try:
         item = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise refuse(path, number, f"this is not JSON ({error}). Repair that line: an object on each") from None
     if not isinstance(item, dict):
         raise refuse(path, number, 'this is not an object. Expected {"ko": "…"} or the like')
-    return _strings_in(text, _BLANK.match(text).end(), "")
+    return _values_in(text, _BLANK.match(text).end(), "")
 
 
-def _strings_in(text: str, start: int, prefix: str) -> dict[str, tuple[int, int]]:
+def _values_in(text: str, start: int, prefix: str) -> dict[str, tuple[int, int]]:
     """The same for the object that begins at `start`, one level of further objects included."""
     found: dict[str, tuple[int, int]] = {}
     place = _BLANK.match(text, start + 1).end()
@@ -229,24 +230,23 @@ def _strings_in(text: str, start: int, prefix: str) -> dict[str, tuple[int, int]
         key, place = scanstring(text, place + 1)
         place = _BLANK.match(text, _BLANK.match(text, place).end() + 1).end()  # behind the colon
         value, stop = _DECODER.raw_decode(text, place)
-        if isinstance(value, str):
-            found[prefix + key] = (place, stop)
-        elif isinstance(value, dict) and not prefix:
-            found |= _strings_in(text, place, f"{key}.")
+        found[prefix + key] = (place, stop)
+        if isinstance(value, dict) and not prefix:
+            found |= _values_in(text, place, f"{key}.")
         place = _BLANK.match(text, stop).end()
         if text[place] == ",":
             place = _BLANK.match(text, place + 1).end()
     return found
 
 
-def _place(text: str, strings: dict[str, tuple[int, int]], name: str, target: str) -> tuple[str, str, str]:
+def _place(text: str, values: dict[str, tuple[int, int]], name: str, target: str) -> tuple[str, str, str]:
     """A line before the value that is written, that value as it was, and the line behind it. A new key becomes the last of its object."""
-    if target in strings:
-        start, stop = strings[target]
+    if target in values:
+        start, stop = values[target]
         return text[:start], text[start:stop], text[stop:]
     outer, _, inner = target.rpartition(".")
     beside = bool(outer) and outer == name.rpartition(".")[0]
-    opening = text[: _end_of_object(text, strings[name][1]) if beside else len(text.rstrip()) - 1].rstrip()
+    opening = text[: _end_of_object(text, values[name][1]) if beside else len(text.rstrip()) - 1].rstrip()
     spaced = ": " in text
     key = json.dumps(inner if beside else target, ensure_ascii=False)
     return f"{opening},{' ' * spaced}{key}:{' ' * spaced}", "", text[len(opening) :]

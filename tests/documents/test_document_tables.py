@@ -104,6 +104,7 @@ def test_json_lines_come_back_byte_for_byte_and_only_the_value_changes() -> None
 def test_a_translation_inside_an_object_stays_beside_its_source() -> None:
     data = '{"translation":{"ko":"가","x":[1,{"y":2}]},"id":1}\n'.encode()
     assert json.loads(rewritten(data, "jsonl", upper)) == {"translation": {"ko": "가!", "x": [1, {"y": 2}]}, "id": 1}
+    assert rewritten(b'{"ko": "a", "en": null, "n": [1]}', "jsonl", upper, into="en") == b'{"ko": "a", "en": "A!", "n": [1]}'
     added = rewritten(data, "jsonl", upper, column="translation.ko", into="translation.en")
     assert added.decode() == '{"translation":{"ko":"가","x":[1,{"y":2}],"en":"가!"},"id":1}\n'
 

@@ -147,6 +147,7 @@ def test_inline_markup(text: str, plain: str, markers: list[str]) -> None:
 
 
 def test_a_sentence_whose_code_cannot_be_placed_does_not_break_the_others() -> None:
+    assert translated("`print`를 쓴다.\n", {"print를 쓴다.": "Drucken.", "를 쓴다.": "is used."}.__getitem__) == "`print` is used.\n"
     words = {"Use print here.": "여기서 출력.", "Good day.": "안녕.", "Use": "쓰다", "here.": "여기."}
     assert translated("Good day. Use `print` here.\n", words.__getitem__) == "안녕. 쓰다 `print` 여기.\n"
 
@@ -155,6 +156,13 @@ def test_code_of_marks_alone_and_code_beside_unchanged_text_stays_where_it_was()
     assert translated("Join with `, `, or ` ; `, not ``a ` b``.\n") == "JOIN WITH `, `, OR ` ; `, NOT ``a ` b``.\n"
     assert translated("First the code. E.G. `404`.\n") == "FIRST THE CODE. E.G. `404`.\n"
     assert translated("See <b>`x`</b>**[`a`](b)**!\n") == "SEE <b>`x`</b>**[`a`](b)**!\n"
+
+
+@pytest.mark.parametrize("answer", ["", " ", "|", "`", "[", "*", "\\", "x" * 300, "a b " * 80, "\ue000"])
+def test_whatever_a_model_answers_the_structure_is_kept(answer: str) -> None:
+    changed = translated(PAGE, lambda text: answer)
+    for kept in ("title: stays", "](http://x.y/a_(b)", 'kept = "code"', "    indented code", "stays too", "](a.png)", "`code here`", "[^1]: "):
+        assert kept in changed, kept
 
 
 def test_a_translation_makes_no_new_blocks() -> None:

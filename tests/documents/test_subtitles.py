@@ -94,6 +94,12 @@ def test_files_come_back_byte_for_byte() -> None:
             assert rewritten(data, format, str.swapcase).count(b" --> 00") == data.count(b" --> 00")
 
 
+@pytest.mark.parametrize("answer", ["", " ", "<i>", "x" * 300, "a b " * 80])
+def test_whatever_a_model_answers_the_timings_are_kept(answer: str) -> None:
+    for text, format in ((SRT, "srt"), (VTT, "vtt")):
+        assert rewritten(text.encode("utf-8"), format, lambda _: answer).decode("utf-8").count("-->") == text.count("-->")
+
+
 def test_a_cue_with_an_empty_line_in_it_loses_nothing() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nerste\n\nzweite\n"
     assert rewritten(text.encode(), "srt", str.upper).decode() == text.replace("erste", "ERSTE").replace("zweite", "ZWEITE")
