@@ -63,11 +63,13 @@ def _ends_sentence(line: str, start: int, match: re.Match[str]) -> bool:
     follows = line[match.end() : match.end() + _LOOK].lstrip(_OPENERS)
     if not before.strip(_OPENERS + " "):
         return False
-    last = before[-1]
+    last = before.rstrip(_CLOSERS)[-1:] or before[-1]
     if not space:
         korean = last in _KOREAN_ENDERS and _is_hangul(follows[:1]) and not closers
         return marks[-1] in _WIDE_ENDS and not follows.startswith(_QUOTING) or (korean and not follows.startswith(_QUOTING))
-    if not follows or follows[0].islower() or (closers and follows.startswith(_QUOTING)):
+    if not follows or (closers and follows.startswith(_QUOTING)):
+        return False
+    if follows[0].islower() and not _is_hangul(last):  # behind Korean a Latin name may begin a sentence
         return False
     if set(marks) & set("!?" + _WIDE_ENDS):
         return True
