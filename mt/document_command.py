@@ -11,9 +11,7 @@ from typing import Any
 
 from mt.documents.document import Document, format_of, refuse_columns
 from mt.documents.fit import FittingTranslator
-from mt.documents.job import survey, translate_to_file, translate_to_stream
 from mt.documents.parts import Source
-from mt.documents.report import Report
 from mt.errors import DataError, DecodingError
 from mt.output import refuse_unwritable
 from mt.runs import file_hash
@@ -86,9 +84,14 @@ def translate_document(
 
     search: see `fitting`. settings: what the translations depend on, besides the text and the model, by the names of the options.
     """
+    from mt.documents.job import survey, translate_to_file, translate_to_stream
+    from mt.documents.report import Report
+
     format = format_of(input, options.format)
     document = Document(_source(input), format, translator.source_language, options.column, options.into, options.sentences)
     surveyed = survey(document)
+    if not surveyed.total:
+        _tell(f"note: {document.source.path}: read as {format}, there is nothing to translate in it")
     fits = fitting(search, translator)
     with Report(options.report, translator.source_language == translator.target_language) as report:
         if output is None:

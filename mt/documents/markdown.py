@@ -7,7 +7,7 @@ what is doubtful is kept, not translated.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mt.data.encodings import normalise
 from mt.documents.inline import inline_part
@@ -65,14 +65,14 @@ def markdown_parts(source: Source) -> Iterator[Part]:
     while ahead is not None:
         line, ahead, number = ahead, next(lines, None), number + 1
         for part in _line_parts(line, ahead, number, state):
-            part = Part(**{**part.__dict__, "kept": before + part.kept})
+            part = replace(part, kept=before + part.kept)
             before = ""
             if part.text or len(part.kept) > 1 << 16:
                 yield part
             else:
                 before = part.kept
     for part in _paragraph_parts(state):
-        yield Part(**{**part.__dict__, "kept": before + part.kept})
+        yield replace(part, kept=before + part.kept)
         before = ""
     if before:
         yield kept(before)

@@ -79,7 +79,8 @@ def _rows_to_parts(
             before = yield from _kept(before + row + end)
             continue
         if len(found) != columns.count:
-            raise refuse(source.path, number, f"{len(found)} columns, but the first row has {columns.count}. Repair or remove that row")
+            there = f"{len(found)} column{'s' * (len(found) != 1)}, but the first row has {columns.count}"
+            raise refuse(source.path, number, f"{there}. Repair or remove that row")
         head, old, tail = _around(found, columns, separator)
         text = content(found[columns.source])
         if not text.strip():
