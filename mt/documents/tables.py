@@ -130,6 +130,10 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[int, str, str]]
 
 def _choose(path: Path, names: list[str], language: str, column: str | None, into: str | None, has_header: bool) -> _Columns:
     """The columns, from the first row. DataError when the one to translate is not clear."""
+    if has_header and len(names) == 1 and (mark := re.search(r"[;\t|]", names[0])):
+        raise DataError(
+            f"{path}: the first row has one column, '{names[0]}', with {mark[0]!r} in it. Save it with commas, or, with tabs, name it .tsv"
+        )
     wanted = column or language
     named = wanted in names
     if named and names.count(wanted) > 1:

@@ -115,6 +115,7 @@ BAD = {
     "the name twice": ("csv", b"ko,ko\n", None, "names the column 'ko' 2 times"),
     "a cell too many": ("csv", b"ko,en\n1,2\n1,2,3\n", None, "line 3: 3 columns, but the first row has 2"),
     "a cell too few": ("tsv", b"ko\ten\n1\n", None, "line 2: 1 column, but the first row has 2"),
+    "semicolons": ("csv", "id;ko\n1;가\n".encode(), None, "one column, 'id;ko', with ';' in it. Save it with commas"),
     "an open quote": ("csv", b'ko\nx\n"y\nz\n', None, "line 3: a quoted cell that begins here does not end"),
     "a quote inside": ("csv", b'ko,en\nx "y" z,1\n', None, "line 2: a quotation mark inside a cell"),
     "no JSON": ("jsonl", b'{"ko": "a"}\n{"ko": \n', None, "line 2: this is not JSON"),
