@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mt.documents.fit import Translated
-from mt.errors import DataError
+from mt.errors import DataError, MtError
 from mt.files import sync_directory
 from mt.run_lock import try_lock
 
@@ -108,9 +108,14 @@ class Journal:
             )
 
     def _write(self, text: str) -> None:
-        self._stream.write(text.encode("utf-8"))
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        try:
+            self._stream.write(text.encode("utf-8"))
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise MtError(
+                f"{self.path}: cannot be written ({error.strerror}); what is in it stays. Make room and give the same command again"
+            ) from error
 
 
 def _parsed(line: bytes) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from mt.documents.fit import Translated
 from mt.documents.journal import Journal, journal_path
-from mt.errors import DataError
+from mt.errors import DataError, MtError
 from tests.command_line import run_mt
 from tests.processes import num_lines, start_mt, wait_until
 
@@ -87,6 +87,19 @@ def test_what_is_no_journal_is_left_alone(tmp_path: Path) -> None:
 def test_two_processes_do_not_share_a_journal(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", JOB, restart=False), pytest.raises(DataError, match="another process is translating"):
         Journal(tmp_path / "j", JOB, restart=True)
+
+
+def test_a_journal_that_cannot_be_written_is_told_and_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Journal(tmp_path / "j", JOB, restart=False) as journal:
+        journal.append(DONE[:1])
+        with monkeypatch.context() as patch, pytest.raises(MtError, match="j: cannot be written \\(No space left on device\\)"):
+            patch.setattr("mt.documents.journal.os.fsync", full)
+            journal.append(DONE[1:])
+    with Journal(tmp_path / "j", JOB, restart=False) as journal:
+        assert list(journal.read())[:1] == DONE[:1]
 
 
 def sentences(count: int) -> str:
