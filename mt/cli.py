@@ -119,8 +119,22 @@ def train(
 def translate(
     sentences: Annotated[list[str] | None, typer.Argument(help="Sentences to translate.", show_default=False)] = None,
     model: ModelsOption = None,
-    input: Annotated[Path | None, typer.Option("--input", "-i", help="A text file, one sentence a line ('-': standard input).")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write, line for line. Default: standard output.")] = None,
+    input: Annotated[Path | None, typer.Option("--input", "-i", help="Text, tables, subtitles, Markdown ('-': standard input).")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it. Default: standard output.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="text, tsv, csv, jsonl, srt, vtt or markdown. Default: by the ending.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", help="The column of a table to translate. Default: the one named as the source language.")
+    ] = None,
+    into: Annotated[
+        str | None, typer.Option("--into", help="The column that takes the translation. Default: the translated one.")
+    ] = None,
+    each_sentence: Annotated[
+        bool, typer.Option("--sentences", help="Cut lines and cells at every sentence, not only where they are too long.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option("--report", help="List the translations that may need a look (TSV).")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what an unfinished job has left is dropped.")] = False,
     beam: BeamOption = None,
     method: Annotated[str | None, typer.Option("--method", help="beam, greedy or sampling.")] = None,
     nbest: Annotated[int | None, typer.Option("--nbest", help="Show the N best translations of each line.", min=1)] = None,
@@ -153,11 +167,12 @@ def translate(
     engine: Annotated[str, typer.Option("--engine", help="auto, torch, or ctranslate2: the run's export.")] = "auto",
     device: DeviceOption = "cpu",
 ) -> None:
-    """Translate sentences or files, line for line.
+    """Translate sentences, files and documents.
 
-    Takes arguments, a file, or standard input; the order is kept, and an empty line stays an empty line. In a terminal, without anything
-    to translate, it asks for sentences.
+    Takes arguments, a file, or standard input. Text is translated line for line, tables by column, subtitles and Markdown by sentences; all
+    else stays as it is. A file that was not finished goes on where it was. In a terminal, without anything to translate, it asks.
     """
+    from mt.document_command import DocumentOptions
     from mt.translate_command import TranslateRequest, translate_lines
 
     if beam == 1 and method is None and not nbest:
@@ -168,10 +183,8 @@ def translate(
         "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
-    constraints = (prefix, forbid or (), require or ())
-    translate_lines(
-        TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, mbr, alignment, device, *constraints)
-    )
+    asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report))
+    translate_lines(TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, mbr, alignment, device, *asked))
 
 
 @app.command("eval")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one, never a part. Text is written as UTF-8."""
-    _write_parts(path, [data.encode("utf-8") if isinstance(data, str) else data])
+    write_parts_atomically(path, [data.encode("utf-8") if isinstance(data, str) else data])
 
 
 def write_lines_atomically(path: Path, lines: Iterable[str]) -> None:
     """The same line by line, without holding them all."""
-    _write_parts(path, (f"{line}\n".encode() for line in lines))
+    write_parts_atomically(path, (f"{line}\n".encode() for line in lines))
 
 
-def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """The parts one after the other beside the place, then a rename."""
+def write_parts_atomically(path: Path, parts: Iterable[bytes]) -> None:
+    """The same with bytes, one part after the other. What raises while they are asked for leaves the old file."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as stream:

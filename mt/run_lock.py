@@ -50,7 +50,7 @@ def _hold(path: Path) -> BinaryIO | None:
     """The file, opened and locked; None when another process has it."""
     while True:
         stream = open(path, "a+b")  # noqa: SIM115 - held until the run ends
-        if not _try_lock(stream):
+        if not try_lock(stream):
             stream.close()
             return None
         try:
@@ -62,7 +62,7 @@ def _hold(path: Path) -> BinaryIO | None:
         stream.close()  # it was taken away by the one that held it just before
 
 
-def _try_lock(stream: BinaryIO) -> bool:
+def try_lock(stream: BinaryIO) -> bool:
     """Lock without waiting; False when another has the lock."""
     try:
         import fcntl

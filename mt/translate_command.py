@@ -6,10 +6,11 @@ Nothing heavy is imported until it is needed: an exported model translates witho
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mt.data.encodings import decode_text, normalise
+from mt.document_command import DocumentOptions, fitting, is_document, translate_document
 from mt.errors import DataError, DecodingError, RunError
 from mt.export.manifest import export_of_run, named_export
 from mt.output import line_bar, put_lines, refuse_unwritable
@@ -42,34 +43,75 @@ class TranslateRequest:
     forbid: Sequence[str] = ()
     require: Sequence[str] = ()
     """What is asked of every translation (Translator.constraints)."""
+    document: DocumentOptions = DocumentOptions()
+    """What only documents have."""
 
 
 def translate_lines(request: TranslateRequest) -> None:
-    """Translate what was asked for, and print or write it, line for line; without anything to translate, ask for it."""
+    """Translate what was asked for, and print or write it, line for line or as a document; without anything to translate, ask for it."""
     if request.sentences and request.input is not None:
         raise DataError("give sentences or --input, not both")
     _refuse_unused(request)
     refuse_unwritable(request.output)
     refuse_unwritable(request.alignment)
+    as_document = is_document(request.input, request.output, request.document, _line_options(request))
     if not request.sentences and request.input is None and sys.stdin.isatty() and sys.stdout.isatty():
         converse(request)
         return
-    lines = _lines_to_translate(request)
+    lines = [] if as_document else _lines_to_translate(request)
     translator = open_translator(request.models, request.engine, request.device)
     if request.alignment is not None and not hasattr(translator, "model"):
         raise DecodingError("--alignment reads attention weights, which CTranslate2 does not give; use --engine torch with the run itself")
     search = _search(request, translator)
+    if as_document:
+        translate_document(request.input, request.output, request.document, translator, search, _settings(request, translator))
+    else:
+        _translate_lines(request, lines, translator, search)
+
+
+def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator, search) -> None:
+    """Lines, held in memory: arguments, standard input, and files with options that are of single lines."""
+    count = _asked_nbest(request, translator)
+    whole = [option for option in _line_options(request) if option != "--scores"] or ["decoding.nbest"] * (count > 1)
     with line_bar(len(lines), request.input is not None) as progress:
-        nbest = search(lines, progress)
-    shown_each = _asked_nbest(request, translator)
-    put_lines([line for found in nbest for line in _printed(found, shown_each, request.scores)], request.output)
+        if whole:
+            nbest = search(lines, progress)
+        else:
+            found = fitting(search, translator).lines(lines, progress)
+            nbest = [[Translation(one.text, one.score, one.log_prob, one.finished)] for one in found]
+    put_lines([line for translations in nbest for line in _printed(translations, count, request.scores)], request.output)
     if request.alignment is not None:
         from mt.word_alignment import align
 
         put_lines(align(translator, lines, [found[0].text for found in nbest]), request.alignment)
     _tell_cut(nbest, translator.options().max_length_ratio)
+    if whole:
+        _tell_long(lines, translator, whole[0])
+    elif kept := [number for number, one in enumerate(found, 1) if one.kept]:
+        print(
+            f"note: {_listed(kept)}: a part longer than {translator.max_source_tokens} tokens, the most that training saw, has no space to "
+            "cut at and was left as it is",
+            file=sys.stderr,
+        )
     if request.require:
         _tell_lacking(lines, [best.text for best, *_ in nbest], translator.constraints(require=request.require).required)
+
+
+def _line_options(request: TranslateRequest) -> list[str]:
+    """The options given that say something of single lines, and have no meaning for a document or a line in pieces."""
+    given = {
+        "--nbest": int(request.changes.get("nbest", 1)) > 1, "--alignment": request.alignment is not None, "--prefix": bool(request.prefix),
+        "--require": bool(request.require), "--scores": request.scores,
+    }  # fmt: skip
+    return [option for option, used in given.items() if used]
+
+
+def _settings(request: TranslateRequest, translator) -> dict[str, object]:
+    """What translations depend on besides text and model, flat and as JSON, by the names that a person knows."""
+    options = translator.options(**{key: value for key, value in request.changes.items() if key != "nbest"})
+    fields = options.model_dump(mode="json") if hasattr(options, "model_dump") else asdict(options)
+    engine = "torch" if hasattr(translator, "model") else "ctranslate2"
+    return {"--engine": engine, "--mbr": request.mbr, "--forbid": list(request.forbid)} | {f"decoding.{key}": fields[key] for key in fields}
 
 
 def open_translator(models: Sequence[str], engine: str, device: str):
@@ -201,6 +243,24 @@ def _tell_cut(nbest: Sequence[Sequence[Translation]], ratio: float) -> None:
             f"decoding.max_length_ratio is {ratio:g}",
             file=sys.stderr,
         )
+
+
+def _tell_long(lines: Sequence[str], translator, option: str) -> None:
+    """Say which lines are longer than any that training saw, and were translated whole all the same."""
+    limit = translator.max_source_tokens
+    long = [number for number, line in enumerate(lines, 1) if len(line) * 4 + 2 > limit]
+    sizes = translator.tokenizer.encode_source([lines[number - 1] for number in long])
+    over = [number for number, tokens in zip(long, sizes, strict=True) if len(tokens) > limit]
+    if over:
+        print(
+            f"note: {_listed(over)}: longer than {limit} tokens, the most that training saw, and not cut because of {option}",
+            file=sys.stderr,
+        )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """line 3; lines 3, 4, 9, 12, 15, …"""
+    return f"line{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:5]))}{', …' * (len(numbers) > 5)}"
 
 
 def _tell_lacking(lines: Sequence[str], translations: Sequence[str], required: Sequence) -> None:

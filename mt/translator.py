@@ -77,6 +77,11 @@ class Translator:
         """The code of the language it translates into."""
         return self.config.target
 
+    @property
+    def max_source_tokens(self) -> int:
+        """The longest source that training has seen, in tokens with the end token (data.max_length)."""
+        return self.config.data.max_length
+
     def translate(self, lines: Sequence[str], constraints: Constraints | None = None, **overrides: object) -> list[str]:
         """The best translation of each line, in order; an empty line stays an empty line.
 

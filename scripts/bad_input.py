@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -29,8 +30,9 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
                           encoding="utf-8", timeout=60, stdin=subprocess.DEVNULL)  # fmt: skip
 
 
-def answer(kind: Kind, folder: Path, good_run: Path) -> tuple[str, list[str]]:
-    """What `mt` says to a kind, and what is wrong with that."""
+def answer(kind: Kind, folder: Path, good_run: Path) -> tuple[str, list[str], float]:
+    """What `mt` says to a kind, what is wrong with that, and the seconds it took."""
+    begun = time.monotonic()
     place = Place(folder, good_run)
     place.corpus()
     place.config()
@@ -44,7 +46,7 @@ def answer(kind: Kind, folder: Path, good_run: Path) -> tuple[str, list[str]]:
         problems.append("a traceback")
     if contents(folder) != before:
         problems.append("a file of the user's is not what it was")
-    return said(outcome.stdout + outcome.stderr, folder), problems
+    return said(outcome.stdout + outcome.stderr, folder), problems, time.monotonic() - begun
 
 
 def main() -> None:
@@ -59,12 +61,13 @@ def main() -> None:
         good.corpus()
         good.config()
         assert run(good.training(), good.folder).returncode == 0
-        for number, kind in enumerate(KINDS):
-            folder = Path(name) / str(number)
+        folders = [Path(name) / str(number) for number in range(len(KINDS))]
+        for folder in folders:
             folder.mkdir()
-            begun = time.monotonic()
-            answers[kind], problems = answer(kind, folder, good.folder / "runs" / "bad")
-            slowest = max(slowest, time.monotonic() - begun)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda kind, folder: answer(kind, folder, good.folder / "runs" / "bad"), KINDS, folders)
+        for kind, (message, problems, seconds) in zip(KINDS, found, strict=True):
+            answers[kind], slowest = message, max(slowest, seconds)
             failed += bool(problems)
             for problem in problems:
                 print(f"{kind.group}: {kind.name}: {problem}\n{answers[kind]}", file=sys.stderr)

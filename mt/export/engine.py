@@ -50,6 +50,8 @@ class ExportedTranslator:
                 f"{shown(folder)}: this was exported to {manifest['to']}, which mt does not translate with; give the run itself"
             )
         self.source_language, self.target_language = manifest["source"], manifest["target"]
+        self.max_source_tokens: int = manifest.get("max_length", 256)
+        """The longest source that training has seen, in tokens with the end token; an export of an earlier version does not say it."""
         known = {field.name for field in fields(EngineOptions)}
         self._defaults = EngineOptions(**{key: value for key, value in manifest["decoding"].items() if key in known})
         self.tokenizer = Tokenizer.load(folder)

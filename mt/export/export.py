@@ -128,6 +128,7 @@ def _manifest(translator: Translator, program: str, quantization: str | None, fo
         "source": config.source,
         "target": config.target,
         "tokenizer": translator.tokenizer.fingerprint(),
+        "max_length": config.data.max_length,
         "decoding": {key: getattr(options, key) for key in keys},
         "check": found.as_json(),
     }

@@ -121,3 +121,26 @@ def option(place: Place) -> list[str]:
 @kind(G, "a command that does not exist", "없는 명령", "translat", "translate")
 def command(place: Place) -> list[str]:
     return ["translat", "사과"]
+
+
+@kind(G, "a kind of document that is not known", "모르는 종류의 문서", "text.docx")
+def docx(place: Place) -> list[str]:
+    place.write("text.docx", b"PK\3\4")
+    return asking(place, "--input", "text.docx")
+
+
+@kind(G, "a column that the document has not", "문서에 없는 열", "rows.csv", "korean")
+def column(place: Place) -> list[str]:
+    place.lines("rows.csv", ["id,ko", "1,사과"])
+    return asking(place, "--input", "rows.csv", "--output", "rows.en.csv", "--column", "korean")
+
+
+@kind(G, "a document with a broken line of JSON", "JSON 줄이 깨진 문서", "rows.jsonl", "line 2")
+def broken_rows(place: Place) -> list[str]:
+    place.lines("rows.jsonl", ['{"ko": "사과"}', '{"ko": "배"'])
+    return asking(place, "--input", "rows.jsonl", "--output", "rows.en.jsonl", "--column", "ko")
+
+
+@kind(G, "an output that is the input", "입력과 같은 출력", "train.ko")
+def same_file(place: Place) -> list[str]:
+    return asking(place, "--input", "train.ko", "--output", "train.ko")

@@ -56,7 +56,8 @@ OPTIONS = {
     "train": ["--config", "--data", "--set", "--restart"],
     "tokenizer": ["--config", "--set", "--output"],
     "translate": ["--model", "--input", "--output", "--beam", "--method", "--nbest", "--scores", "--length-penalty",
-                  "--temperature", "--top-k", "--top-p", "--seed", "--mbr", "--alignment", "--engine", "--device", "[sentences]..."],
+                  "--temperature", "--top-k", "--top-p", "--seed", "--mbr", "--alignment", "--engine", "--device", "[sentences]...",
+                  "--format", "--column", "--into", "--sentences", "--report", "--restart"],
     "eval": ["--model", "--split", "--source", "--reference", "--output", "--json", "--beam", "--device"],
 }  # fmt: skip
 

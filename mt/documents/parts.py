@@ -1,0 +1,134 @@
+"""A file as a sequence of parts: what is translated, and what is kept as it is around it.
+
+Every format (text.py, tables.py, subtitles.py, markdown.py) turns lines into parts; whoever translates knows no format. What is
+written again is the file byte for byte wherever a translation equals its source, since then the part's own raw text is written.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.data.encodings import decode_text, normalise, text_blocks
+from mt.errors import DataError
+
+
+@dataclass(frozen=True)
+class Span:
+    """Markup inside a text: some of its characters, and the markers that stand around them in the file."""
+
+    start: int
+    """The first character of `Part.text` that it covers."""
+    end: int
+    """The one behind the last."""
+    before: str
+    """The opening marker, such as '`', '[' or '**'."""
+    after: str
+    """The closing one, such as '`', '](address)' or '**'."""
+    literal: bool = False
+    """Whether what it covers is kept as it is (code), not translated."""
+    optional: bool = False
+    """Whether it is left out where no place for it is found (emphasis), rather than the sentence broken up around it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to translate, with what stands before it. A part without text has only what is kept."""
+
+    kept: str = ""
+    """Written as it is, before the translation."""
+    raw: str = ""
+    """The text as it stands in the file, escapes and line ends included."""
+    text: str = ""
+    """What is translated, NFC; line feeds separate what is translated apart."""
+    line: int = 0
+    """The line of the file in which it begins, from 1, for messages."""
+    sentences: bool = False
+    """Whether it is cut into sentences always, not only when it is too long for the model."""
+    spans: tuple[Span, ...] = ()
+    """Inline markup, in order, none inside another."""
+    write: Callable[[str], str] | None = None
+    """From a translation to what is written in place of raw (quoted, wrapped); None: as it is."""
+
+    def written(self, translation: str) -> str:
+        """The part with its text translated; a translation that equals the text leaves it byte for byte."""
+        if translation == self.text:
+            return self.kept + self.raw
+        return self.kept + (translation if self.write is None else self.write(translation))
+
+
+def kept(text: str) -> Part:
+    """A part with nothing to translate."""
+    return Part(kept=text)
+
+
+def cut_ends(text: str) -> tuple[str, str, str]:
+    """A text as it is translated, NFC and without line ends around it; with what stood before and behind it."""
+    head, tail = len(text) - len(text.lstrip("\r\n")), len(text.rstrip("\r\n"))
+    return text[:head], normalise(text), text[tail:]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a document's bytes come from: a file that can be read again and again, or the bytes of standard input."""
+
+    path: Path
+    """The file; of standard input a name for messages."""
+    data: bytes | None = None
+    """What standard input brought; None: the file is read, decompressed when its name ends in .gz."""
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their line feeds, the byte order mark before the first; all of them together are the file.
+
+        DataError when it cannot be read or is not UTF-8, naming the encoding it looks like.
+        """
+        if self.data is None:
+            blocks: Iterable[str] = text_blocks(self.path)
+            mark = _begins_with_mark(self.path)
+        else:
+            blocks, mark = [decode_text(self.data, self.path)], self.data.startswith(b"\xef\xbb\xbf")
+        first = "\ufeff" if mark else ""
+        for block in blocks:
+            start = 0
+            while (end := block.find("\n", start) + 1) > 0:
+                yield first + block[start:end]
+                first, start = "", end
+            if start < len(block) or first:
+                yield first + block[start:]
+                first = ""
+
+
+def _begins_with_mark(path: Path) -> bool:
+    """Whether a file begins with UTF-8's byte order mark. A file that cannot be opened has none: reading it tells why."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rb") as stream:
+            return stream.read(3) == b"\xef\xbb\xbf"
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def cut_line_end(line: str) -> tuple[str, str]:
+    """A line without its line end, and the line end: '\\r\\n', '\\n' or nothing."""
+    text = line.removesuffix("\n")
+    if text != line:
+        text = text.removesuffix("\r")
+    return text, line[len(text):]
+
+
+def cut_mark(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The byte order mark, if there is one, and the lines without it."""
+    first = next(lines, "")
+
+    def rest() -> Iterator[str]:
+        if first.removeprefix("\ufeff"):
+            yield first.removeprefix("\ufeff")
+        yield from lines
+
+    return "\ufeff" * first.startswith("\ufeff"), rest()
+
+
+def refuse(path: Path, line: int, problem: str) -> DataError:
+    """The error for a line that is not what the format says."""
+    return DataError(f"{path}: line {line}: {problem}")

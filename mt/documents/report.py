@@ -1,0 +1,156 @@
+"""Which translations a person should look at first: what can be seen without knowing either language.
+
+A flag is a question, not a verdict: a number can be written in words, and a name can be the same in both languages. How good a translation
+is, no flag tells.
+"""
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO
+
+from mt.documents.fit import Translated
+from mt.documents.inline import has_words
+from mt.documents.parts import Part
+
+REASONS = {
+    "cut": "the length limit cut it off",
+    "kept": "too long for the model and not to be cut: left as it was",
+    "empty": "nothing came out",
+    "numbers": "a number of the source is missing",
+    "repetition": "it repeats itself",
+    "length": "far shorter or longer than its source",
+    "copy": "the source's own words",
+    "markup": "inline markup had no clear place",
+}
+"""The names of the flags, most serious first."""
+
+LONGEST_RATIO = 3.0
+"""So many times as long in UTF-8 as the other side is flagged: a Hangul syllable is three bytes, as the letters that it stands for."""
+SLACK = 24
+"""Bytes added to both sides first, so that short texts are not flagged."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_WORDS = {
+    word: str(number)
+    for language in (
+        "zero one two three four five six seven eight nine ten eleven twelve",
+        "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+    )
+    for number, word in enumerate(language.split())
+} | {"a": "1", "an": "1", "ein": "1", "eine": "1", "einen": "1", "einem": "1", "einer": "1"}
+_LONGEST_REPEATED = 8
+_COPIED = 0.5
+_LONG_WORD = 4
+_COLUMNS = ("line", "flags", "source", "translation")
+
+
+def flags(source: str, result: Translated, same_language: bool) -> list[str]:
+    """The flags of a translation, in the order of REASONS. same_language: copies are then right."""
+    text = result.text
+    found = {
+        "cut": not result.finished,
+        "kept": result.kept > 0,
+        "empty": has_words(source) and not text.strip(),
+        "markup": bool(result.markup),
+    }
+    if text.strip() and has_words(source):
+        found["numbers"] = bool(missing_numbers(source, text))
+        found["repetition"] = (times := repeats(text)) > 2 and times > repeats(source)
+        found["length"] = not 1 / LONGEST_RATIO < _bytes(text) / _bytes(source) < LONGEST_RATIO
+        found["copy"] = not same_language and is_copy(source, text)
+    return [name for name in REASONS if found.get(name)]
+
+
+def missing_numbers(source: str, text: str) -> list[str]:
+    """The numbers of a source that its translation lacks: in digits, with any separators, or, to twelve, as an English or German word."""
+    wanted = Counter(map(_digits, _NUMBER.findall(source)))
+    if not wanted:
+        return []
+    there = Counter(map(_digits, _NUMBER.findall(text)))
+    there.update(_WORDS[word] for word in re.findall(r"\w+", text.casefold()) if word in _WORDS)
+    return list((wanted - there).elements())
+
+
+def repeats(text: str) -> int:
+    """How often the same one to eight words stand in a row; characters where a text has few spaces. 1: less than three times."""
+    words = text.split()
+    if len(words) * 12 < len(text):
+        words = list(text)
+    if max(Counter(words).values(), default=0) < 3:
+        return 1
+    most = 1
+    for size in range(1, _LONGEST_REPEATED + 1):
+        run = 0
+        for place in range(size, len(words)):
+            run = run + 1 if words[place] == words[place - size] else 0
+            most = max(most, run // size + 1)
+    return most if most > 2 else 1
+
+
+def is_copy(source: str, text: str) -> bool:
+    """Whether a translation is the source, or most of its long words are words of the source."""
+    if source.strip().casefold() == text.strip().casefold():
+        return True
+    words = [word for word in re.findall(r"\w+", text.casefold()) if len(word) >= _LONG_WORD and has_words(word)]
+    own = set(re.findall(r"\w+", source.casefold()))
+    return len(words) >= _LONG_WORD and sum(word in own for word in words) > _COPIED * len(words)
+
+
+class Report:
+    """Counts flags, and writes the flagged lines into a TSV file that is there only when it is whole. To be used in a with statement."""
+
+    def __init__(self, path: Path | None, same_language: bool):
+        self._path, self._same_language = path, same_language
+        self._part = None if path is None else path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._stream: BinaryIO | None = None
+        self.total = self.flagged = 0
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> "Report":
+        if self._part is not None:
+            self._part.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = open(self._part, "wb")
+            self._row(_COLUMNS)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._part.unlink(missing_ok=True)
+
+    def add(self, part: Part, result: Translated) -> None:
+        """The next translation."""
+        self.total += 1
+        found = flags(part.text, result, self._same_language)
+        if found:
+            self.flagged += 1
+            self.counts.update(found)
+            self._row((str(part.line), ",".join(found), part.text, result.text))
+
+    def finish(self) -> str:
+        """Put the file in its place; what a person is told, "" when nothing was flagged."""
+        if self._stream is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+            os.replace(self._part, self._path)
+        if not self.flagged:
+            return ""
+        counts = ", ".join(f"{self.counts[name]} {name}" for name in REASONS if self.counts[name])
+        where = f"they are in {self._path}" if self._path else "--report FILE lists them"
+        return f"note: {self.flagged} of {self.total} translations may need a look ({counts}); {where}"
+
+    def _row(self, cells: tuple[str, ...]) -> None:
+        if self._stream is not None:
+            self._stream.write(("\t".join(re.sub(r"\s+", " ", cell) for cell in cells) + "\n").encode("utf-8"))
+
+
+def _digits(number: str) -> str:
+    """The digits of a number without separators, in ASCII."""
+    return "".join(str(int(character)) for character in number if character.isdecimal())
+
+
+def _bytes(text: str) -> int:
+    """How long a text is."""
+    return len(text.encode("utf-8")) + SLACK

@@ -1,0 +1,126 @@
+"""Subtitles, SubRip (.srt) and WebVTT (.vtt): the cues' texts are translated; numbers, timings, settings, notes and styles are kept.
+
+The lines of a cue are joined, translated and wrapped again; lines that each begin with a dash are two speakers and stay two. A sentence
+that runs over several cues is translated cue by cue, since nothing says where its translation would have to be cut.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from mt.data.encodings import normalise
+from mt.documents.inline import inline_part
+from mt.documents.parts import Part, Source, Span, cut_line_end, cut_mark, kept
+from mt.errors import DataError
+from mt.text_table import display_width, wrap
+
+_WIDEST = 42
+"""Columns of a line, as subtitles are usually set; a line of the source that is wider allows as much."""
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
+_EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|(?:\s*[♪♫]+)+\s*$")
+"""A speaker's dash and notes of music, which are kept."""
+_NAME = re.compile(r"[A-Za-z]+")
+_DASH = re.compile(r"\s*(?:<[^<>]*>|\{\\[^{}]*\})*\s*[-–—‐]")
+_TIMING = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+")
+_SPACE_IN_TAG = "\ue000"
+
+
+def subtitle_parts(source: Source, format: str) -> Iterator[Part]:
+    """The parts of a file. format: srt or vtt. DataError when it has text but no cue."""
+    before, lines = cut_mark(source.lines())
+    cue: list[tuple[int, str]] = []
+    inside = False
+    found = text = 0
+    for number, line in enumerate(lines, 1):
+        blank, timing = not line.strip(), _TIMING.match(line) is not None
+        found, text = found + timing, text + (not blank)
+        stray = format == "srt" and not line.strip().isdecimal()  # SubRip knows nothing else: behind an empty line in a cue
+        if not blank and not timing and (inside or stray):
+            cue.append((number, line))
+            continue
+        for part in _cue_parts(cue, before, format):
+            yield part
+            before = ""
+        cue = []
+        inside = timing or (inside and not blank)
+        before += line
+    yield from _cue_parts(cue, before, format) or [kept(before)]
+    if text > 1 and not found:
+        raise DataError(f"{source.path}: no line is the timing of a cue (00:00:01,000 --> 00:00:02,500); is this a .{format} file?")
+
+
+def _cue_parts(lines: Sequence[tuple[int, str]], before: str, format: str) -> list[Part]:
+    """The parts of a cue's lines: one, or one for each speaker."""
+    if not lines:
+        return []
+    speakers = len(lines) > 1 and all(_DASH.match(line) for _, line in lines)
+    groups = [[line] for line in lines] if speakers else [list(lines)]
+    parts = []
+    for group in groups:
+        *_, last = group
+        end = cut_line_end(last[1])[1]
+        raw = "".join(line for _, line in group).removesuffix(end)
+        parts.append(_part(raw, group[0][0], before, format, cut_line_end(group[0][1])[1] or "\n"))
+        before = end
+    return [*parts, kept(before)]
+
+
+def _part(raw: str, line: int, before: str, format: str, line_end: str) -> Part:
+    """The part of some lines of a cue."""
+    text, spans = _without_tags(normalise(re.sub(r"\s*\r?\n\s*", " ", raw)), html.unescape if format == "vtt" else str)
+    tags = set(_TAG.findall(raw))
+    widest = max(_WIDEST, *(display_width(_TAG.sub("", one.strip())) for one in raw.split("\n")))
+
+    def write(translation: str) -> str:
+        return line_end.join(_wrapped(_escaped(translation, tags) if format == "vtt" else translation, widest))
+
+    return inline_part(raw, text, spans, line, before, write)
+
+
+def _escaped(text: str, tags: set[str]) -> str:
+    """A text for WebVTT: what would be a tag or an entity is escaped, but for these tags."""
+    return re.sub(r"<[^<>]*>|[&<>]", lambda mark: mark[0] if mark[0] in tags else html.escape(mark[0], quote=False), text)
+
+
+def _wrapped(text: str, widest: int) -> list[str]:
+    """A text in as few lines as its width needs, all about as long. A tag is not broken."""
+    whole = _TAG.sub(lambda tag: tag[0].replace(" ", _SPACE_IN_TAG), text)
+    count = -(-display_width(_TAG.sub("", whole)) // widest)
+    least = -(-display_width(whole) // max(count, 1))
+    for width in range(least, display_width(whole) + 1):
+        lines = wrap(whole, width)
+        if len(lines) <= max(count, 1):
+            break
+    else:
+        lines = [whole]
+    return [line.replace(_SPACE_IN_TAG, " ") for line in lines]
+
+
+def _without_tags(text: str, unescape: Callable[[str], str]) -> tuple[str, list[Span]]:
+    """A text without its tags and escapes, and where the tags were. Pairs are emphasis, a single tag (a speaker, a time) is a place."""
+    plain, start = "", 0
+    tags: list[tuple[int, str]] = []
+    for match in re.finditer(f"{_TAG.pattern}|{_EDGE.pattern}", text):
+        plain += unescape(text[start : match.start()])
+        tags.append((len(plain), match[0]))
+        start = match.end()
+    plain += unescape(text[start:])
+    spans: list[Span] = []
+    open_tags: list[tuple[str, int, str, int]] = []  # name, place, tag, number of spans before
+    for place, tag in tags:
+        name = _NAME.search(tag)
+        if tag.startswith("</") and open_tags and name and open_tags[-1][0] == name[0].lower():
+            _, first, opening, number = open_tags.pop()
+            inner = spans[number:]
+            if inner and (len(inner) > 1 or (inner[0].start, inner[0].end) != (first, place)):
+                spans[number:] = [Span(first, first, opening, ""), *inner, Span(place, place, tag, "")]
+            else:
+                merged = [opening + inner[0].before, inner[0].after + tag] if inner else [opening, tag]
+                spans[number:] = [Span(first, place, *merged, optional=True)]
+        elif tag.startswith("<") and not tag.startswith("</") and name and f"</{name[0].lower()}" in text.lower():
+            open_tags.append((name[0].lower(), place, tag, len(spans)))
+        else:
+            spans.append(Span(place, place, tag, ""))
+    for _, place, tag, number in reversed(open_tags):
+        spans.insert(number, Span(place, place, tag, ""))
+    return plain, spans

@@ -1,0 +1,17 @@
+"""Plain text: a line is a unit, line ends and lines without text are kept."""
+
+from collections.abc import Iterator
+
+from mt.data.encodings import normalise
+from mt.documents.parts import Part, Source, cut_line_end, cut_mark, kept
+
+
+def text_parts(source: Source) -> Iterator[Part]:
+    """A part for each line, with the line end of the one before."""
+    before, lines = cut_mark(source.lines())
+    for number, line in enumerate(lines, 1):
+        text, end = cut_line_end(line)
+        yield Part(before, text, normalise(text), number) if text.strip() else kept(before + text)
+        before = end
+    if before:
+        yield kept(before)
