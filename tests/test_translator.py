@@ -49,7 +49,11 @@ def test_many_lines_are_searched_in_blocks_with_the_same_results(translator: Tra
     counts: list[int] = []
     whole = translator.translate_nbest([*SOURCES, ""], progress=counts.append)
     monkeypatch.setattr("mt.translator.BLOCK_LINES", 7)
-    assert translator.translate_nbest([*SOURCES, ""], progress=counts.append) == whole
+    blocks = translator.translate_nbest([*SOURCES, ""], progress=counts.append)
+    assert [[one.text for one in found] for found in blocks] == [[one.text for one in found] for found in whole]
+    scores = [[one.log_prob for one in found] for found in whole]
+    # To the last bit on the processors that was measured on (docs/LOG.md, 2026-11-25); others may differ in it: `mt selftest` tells.
+    assert [[one.log_prob for one in found] for found in blocks] == [pytest.approx(each, abs=1e-5) for each in scores]
     assert sum(counts) == 2 * len(whole) == 2 * (len(SOURCES) + 1)
 
 
