@@ -85,7 +85,7 @@ def check(
 ) -> None:
     """See what is wrong with your pairs, before training.
 
-    Encodings, shifted lines, exchanged sides, leaks between splits, duplicates and twenty-five kinds more. Exit code 1 for errors.
+    Encodings, shifted lines, exchanged sides, leaks between splits, duplicates and more. Exit code 1 for errors.
     """
     from mt.check_command import CheckRequest, check
 

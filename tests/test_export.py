@@ -141,7 +141,7 @@ def test_sources_end_with_eos_only_once(tokenizer: Tokenizer, trained_run: Path,
 
 @pytest.mark.parametrize(("tied", "activation"), [("all", "relu"), ("decoder", "gelu"), ("none", "relu")])
 def test_marian_scores_and_translates_as_mt_and_cuts_as_mt(tied: str, activation: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason="the `marian` extra is not installed; `make test` installs it")
     torch.manual_seed(5)
     config = ModelConfig(d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, activation=activation, tie_embeddings=tied)
     model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
@@ -172,7 +172,7 @@ def test_what_marian_cannot_express_is_refused_by_name(changed: dict[str, str], 
 
 
 def test_a_run_is_exported_to_marian_and_its_pre_norm_sister_is_refused(trained_run: Path) -> None:
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason="the `marian` extra is not installed; `make test` installs it")
     outcome = run_mt("export", str(trained_run), "--to", "marian", "--output", "marian", "--lines", "20")
     if load_model(trained_run).config.model.norm_position == "pre":
         assert outcome.exit_code == 2

@@ -59,7 +59,7 @@ def test_links_that_lead_out_of_the_folder_are_not_followed(run: RunDirectory, t
 
 def test_a_run_that_is_a_link_itself_is_fine(run: RunDirectory, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(run.path)
-    load_model(tmp_path / "link")
+    assert load_model(tmp_path / "link").config == load_model(run.path).config
 
 
 def test_pickled_weights_are_not_unpickled(run: RunDirectory, tmp_path: Path) -> None:

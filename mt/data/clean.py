@@ -65,6 +65,14 @@ class _Parts(ExitStack):
         super().__init__()
         self._paths: list[Path] = []
 
+    def free(self, path: Path) -> Path:
+        """The path, or where another corpus has it, with a number: pairs-2.jsonl."""
+        number, wanted = 1, path
+        while path in self._paths:
+            number += 1
+            path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        return path
+
     def open(self, path: Path) -> TextIO:
         """A text file that is called `path` in the end."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,11 +105,13 @@ class _Writer:
         config = corpus.config
         place = folder / corpus.split / Path(config.label.replace("..", "_")).name if config.source is None else folder / corpus.split
         if config.source is not None:
-            files = [place / config.label.split("/")[0] / path.name.removesuffix(".gz") for path in (config.source, config.target)]
+            below = place / config.label.split("/")[0].replace("..", "_")
+            files = [below / path.name.removesuffix(".gz") for path in (config.source, config.target)]
             if files[0] == files[1]:
                 files = [file.with_name(f"{file.name}.{side}") for file, side in zip(files, ("source", "target"), strict=True)]
         else:
             files = [place.with_name(f"{place.name}.jsonl")]
+        files = [parts.free(file) for file in files]
         self.cleaned = Cleaned(files)
         self._files = [parts.open(file) for file in files]
 

@@ -303,6 +303,20 @@ def test_exchanged_sides_are_exchanged_in_the_copy(tmp_path: Path) -> None:
     assert [tuple(json.loads(line).values()) for line in copy.read_text(encoding="utf-8").splitlines()] == GOOD
 
 
+def test_corpora_of_one_name_get_copies_of_their_own(tmp_path: Path) -> None:
+    words = []
+    for folder, pairs in (("x", GOOD[:50]), ("y", GOOD[50:120])):
+        (tmp_path / folder).mkdir()
+        corpus(tmp_path / folder / "same", pairs)
+        words.append(f"  - source: {tmp_path}/{folder}/same/train.ko\n    target: {tmp_path}/{folder}/same/train.en\n")
+    (tmp_path / "c.yaml").write_text(f"source: ko\ntarget: en\ndata:\n train:\n{''.join(words)}", encoding="utf-8")
+    outcome = run_mt("check", "--config", str(tmp_path / "c.yaml"), "--fix", str(tmp_path / "out"))
+    assert outcome.exit_code == 0, outcome.stderr
+    copies = sorted((tmp_path / "out" / "train" / "same").glob("*.ko"))
+    assert [path.name for path in copies] == ["train-2.ko", "train.ko"]
+    assert [len(path.read_text(encoding="utf-8").splitlines()) for path in copies] == [70, 50]
+
+
 def test_training_says_the_worst_in_a_line_or_three(tmp_path: Path) -> None:
     from tests.tiny import SETTINGS
 

@@ -145,7 +145,7 @@ def test_ensembles_and_minimum_bayes_risk_translate_documents_as_they_translate_
 
 
 def test_an_export_translates_documents_too(trained_run: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ctranslate2")
+    pytest.importorskip("ctranslate2", reason="the `export` extra is not installed; `make test` installs it")
     exported = run_mt("export", str(trained_run), "--output", str(tmp_path / "exported"), "--lines", "5")
     assert exported.exit_code == 0, exported.stderr
     Path("in.txt").write_bytes(b"ba be bi\r\n\r\nda mu")
