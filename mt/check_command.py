@@ -98,9 +98,9 @@ def _tell(report: CheckReport) -> None:
         for example in finding.examples:
             shown = "  |  ".join(visible(text) for text in (example.source, example.target) if text)
             where = example.where.removeprefix(f"{name}, ")
-            line = f"{where}: {shown}" if shown else where
+            line = f"{visible(where)}: {shown}" if shown else visible(where)
             print(f"         {cut(line, width - 9)}")
-            for part in wrap(example.note, width - 11) if example.note else ():
+            for part in wrap(visible(example.note), width - 11) if example.note else ():
                 print(f"           {part}")
         for part in wrap(f"→ {kind.effect}; {kind.remedy}", width - 9):
             print(f"         {part}")

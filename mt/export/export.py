@@ -94,10 +94,12 @@ def export(
     return ExportResult(folder, size, found)
 
 
-def refusals(config: ModelConfig) -> str:
-    """What a training should know before it begins: which programs a model of this configuration cannot be exported to, and why; or ""."""
-    reasons = [(name, writer.refusal(config)) for name, writer in PROGRAMS.items()]
-    return "; ".join(f"it cannot be exported to {name}: {reason}" for name, reason in reasons if reason is not None)
+def ways_out(config: ModelConfig) -> str:
+    """What a training should know before it begins: which programs a model of this configuration can be exported to, which not, and why."""
+    refused = {name: writer.refusal(config) for name, writer in PROGRAMS.items()}
+    able = [name for name, reason in refused.items() if reason is None]
+    unable = "; ".join(f"not to {name}: {reason}" for name, reason in refused.items() if reason is not None)
+    return "; ".join(filter(None, [f"to {', '.join(able)}" if able else "", unable]))
 
 
 def pairs_to_check(translator: Translator, lines: int) -> tuple[Sequence[str], Sequence[str]]:

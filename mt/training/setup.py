@@ -17,6 +17,7 @@ from mt.data.batching import make_share, plan_batches
 from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
 from mt.errors import RunError, TrainingError
+from mt.export.export import ways_out
 from mt.files import write_atomically
 from mt.memory import keep_freed_memory
 from mt.model.build import build_model, compile_layers
@@ -356,3 +357,5 @@ def _write_opening(training: Training) -> None:
         shown(run.path), f"{len(data.train):,}",
         training.hardware.precision, training.hardware.device, processes, training.hardware.reason,
     )
+    if not training.state.step:
+        _log.info("mt export will be able to write it %s", ways_out(training.config.model))

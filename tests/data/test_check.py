@@ -333,3 +333,10 @@ def test_training_says_the_worst_in_a_line_or_three(tmp_path: Path) -> None:
     assert 1 <= len(told) <= 3
     assert "lines that fit a neighbour better than their partner" in told[0]
     assert not [line for line in run_mt("train", "--config", str(tmp_path / "c.yaml"), *words).stderr.splitlines() if "mt check" in line]
+
+
+def test_a_column_in_no_encoding_is_shown_as_a_terminal_can(tmp_path: Path) -> None:
+    (tmp_path / "p.tsv").write_bytes(b"\n\x00\t\x00\x80\x00")
+    outcome = run_mt("check", str(tmp_path / "p.tsv"), "--source", "ko", "--target", "en")
+    assert outcome.exit_code == 1, outcome.stderr
+    assert "\\x00\\t\\x00�" in outcome.stdout
