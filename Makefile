@@ -15,7 +15,7 @@ install: $(VENV)/installed ## set up .venv with everything (the other targets do
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mt needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,marian,korean,plots]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,marian,onnx,korean,plots]'
 	@touch $@
 
 demo: install ## train on the built-in corpus, evaluate, translate (a few minutes)

@@ -271,7 +271,7 @@ def selftest(
 @app.command()
 def export(
     run: Annotated[str | None, typer.Argument(help="A run, its name or a checkpoint. Default: the latest.", show_default=False)] = None,
-    to: Annotated[str, typer.Option("--to", help="The other program: ctranslate2, or marian (Hugging Face MarianMT).")] = "ctranslate2",
+    to: Annotated[str, typer.Option("--to", help="ctranslate2, marian (Hugging Face MarianMT) or onnx.")] = "ctranslate2",
     quantization: Annotated[str | None, typer.Option("--quantization", help="int8, float16, bfloat16, …; default: fp32.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder. Default: export/ in the run's.")] = None,
     lines: Annotated[int, typer.Option("--lines", help="Validation pairs that the export is checked on.", min=1)] = 200,

@@ -121,7 +121,7 @@ class ExportRequest:
 
 def export_model(request: ExportRequest) -> None:
     """Export, and print how the two programs compare."""
-    from mt.export.export import export
+    from mt.export.export import PROGRAMS, export
     from mt.export.manifest import EXPORTS
     from mt.runs import find_run, shown
     from mt.text_table import text_table
@@ -138,9 +138,10 @@ def export_model(request: ExportRequest) -> None:
     found = result.check
     print(f"{shown(folder)}: {result.bytes / 1e6:.1f} MB, checked on {found.lines} pairs")
     low, high = found.chrf_interval
+    beam, search = translator.config.decoding.beam_size, PROGRAMS[request.program].SEARCH
     rows = [
         ("greedy translations that are equal", f"{found.greedy_equal} of {found.lines}"),
-        (f"with a beam of {translator.config.decoding.beam_size} (its search is not mt's)", f"{found.beam_equal} of {found.lines}"),
+        (f"with a beam of {beam} ({search})", f"{found.beam_equal} of {found.lines}"),
         ("log-probabilities of a token differ by at most", f"{found.largest_difference:.1e}"),
         ("BLEU, mt and exported", f"{found.bleu:.2f}, {found.exported_bleu:.2f}"),
         ("chrF, mt and exported", f"{found.chrf:.2f}, {found.exported_chrf:.2f}"),

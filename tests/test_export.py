@@ -2,17 +2,21 @@
 
 import itertools
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+import mt
 from mt.config import DecodingConfig, ModelConfig
 from mt.data.special_ids import EOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.decoding.scoring import score_ids
-from mt.export import ctranslate2, marian
+from mt.export import ctranslate2, marian, onnx
 from mt.export.check import ExportCheck
 from mt.model.build import build_model
 from mt.stored_model import load_model
@@ -176,9 +180,64 @@ def test_a_run_is_exported_to_marian_and_its_pre_norm_sister_is_refused(trained_
     outcome = run_mt("export", str(trained_run), "--to", "marian", "--output", "marian", "--lines", "20")
     if load_model(trained_run).config.model.norm_position == "pre":
         assert outcome.exit_code == 2
-        assert "norm_position" in outcome.stderr and "but to ctranslate2" in outcome.stderr
+        assert "norm_position" in outcome.stderr and "but to ctranslate2, onnx" in outcome.stderr
         return
     assert outcome.exit_code == 0, outcome.stderr
     assert "20 of 20" in outcome.stdout
     assert {"config.json", "model.safetensors", "source.spm", "vocab.json"} <= {path.name for path in Path("marian").iterdir()}
     assert run_mt("export", str(trained_run), "--to", "marian", "--quantization", "int8").exit_code == 2
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS[::5] + COMBINATIONS[1:8:3], ids="-".join)
+def test_onnx_scores_and_translates_as_mt_with_any_beam(combination: tuple[str, ...], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the `onnx` extra is not installed; `make test` installs it")
+    positions, activation, norm, norm_position = combination
+    torch.manual_seed(5)
+    config = ModelConfig(
+        d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, positions=positions, activation=activation, norm=norm,
+        norm_position=norm_position, tie_embeddings="none" if norm == "rmsnorm" else "decoder", max_positions=8,
+    )  # fmt: skip
+    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    onnx.write(model, tokenizer, tmp_path)
+    exported = onnx.Exported(tmp_path, tokenizer, 1)
+    sources = tokenizer.encode_source(["ba be bi bo", "da", "ma ka di di mu do bi ki ke da da da", "me du mi", "da bo", "ki ki"])
+    targets = tokenizer.encode_target(["ba be", "da da da", "mu", "me du mi ba", "bi bi bi bi bi bi bi bi bi bi bi bi", "bo"])
+    for ours, theirs in zip(score_ids(model, sources, targets, 1.0), exported.score(sources, targets), strict=True):
+        assert theirs == pytest.approx(ours.token_log_probs, abs=2e-5)
+    for beam in (1, 4):  # few tokens in a batch, so that sentences take the places of others
+        options = DecodingConfig(beam_size=beam, max_tokens=60, max_length_extra=6)
+        ours = [best.tokens for best, *_ in translate_ids(model, sources, options)]
+        assert exported.translate(sources, options, 99) == ours
+
+
+def test_a_run_is_exported_to_onnx(trained_run: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the `onnx` extra is not installed; `make test` installs it")
+    outcome = run_mt("export", str(trained_run), "--to", "onnx", "--output", "graphs", "--lines", "20")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.stdout.count("20 of 20") == 2, "mt's own search finds the same with a beam as well"
+    assert {"encoder.onnx", "decoder.onnx", "tokenizer.model", "mt-export.json"} == {path.name for path in Path("graphs").iterdir()}
+    refused = run_mt("translate", "--model", "graphs", "ba")
+    assert refused.exit_code == 2 and "exported to onnx, which mt does not translate with" in refused.stderr
+
+
+@pytest.mark.parametrize("program", ["ctranslate2", "onnx"])
+def test_the_pages_examples_translate_without_mt(program: str, trained_run: Path) -> None:
+    pages = [(Path(mt.__file__).parents[1] / "docs" / name).read_text(encoding="utf-8") for name in ("export.md", "export.ko.md")]
+    blocks, korean = (re.findall(r"```python\n(.*?)```", page, re.DOTALL) for page in pages)
+    assert blocks == korean
+    [example] = [block for block in blocks if f"export/{program}" in block]
+    assert run_mt("export", str(trained_run), "--to", program, "--output", f"export/{program}", "--lines", "5").exit_code == 0
+    code = f"import sys\nsys.modules['mt'] = sys.modules['torch'] = None\n{example}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "ba be bi"), done.stderr
+
+
+def test_training_says_what_its_model_can_be_exported_to() -> None:
+    from mt.export.export import ways_out
+
+    assert ways_out(ModelConfig()) == "to ctranslate2, marian, onnx"
+    assert ways_out(ModelConfig(norm_position="pre")).startswith("to ctranslate2, onnx; not to marian: MarianMT knows model.norm_position")
+    assert ways_out(ModelConfig(architecture="rnn")).count("not to") == 3

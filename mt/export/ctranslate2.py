@@ -22,6 +22,8 @@ from mt.model.transformer import FeedForward, Transformer
 if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
 
+SEARCH = "its search is not mt's"
+"""What finds the translations of the check's other side."""
 POSITIONS = 2048
 """Rows of the table of positions, where positions are not learned."""
 QUANTIZATIONS = ("int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16")

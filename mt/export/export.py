@@ -17,7 +17,7 @@ import torch
 from mt.config import ModelConfig
 from mt.data.corpus import read_corpora
 from mt.errors import ExportError, MtError
-from mt.export import ctranslate2, marian
+from mt.export import ctranslate2, marian, onnx
 from mt.export.check import ExportCheck, check
 from mt.export.manifest import MANIFEST
 from mt.files import sync_directory, write_atomically
@@ -25,7 +25,7 @@ from mt.model.transformer import Transformer
 from mt.runs import file_hash
 from mt.translator import Translator
 
-PROGRAMS = {"ctranslate2": ctranslate2, "marian": marian}
+PROGRAMS = {"ctranslate2": ctranslate2, "marian": marian, "onnx": onnx}
 """What models can be exported to, and the module that writes for each."""
 
 

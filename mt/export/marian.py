@@ -23,6 +23,8 @@ from mt.export.ctranslate2 import pieces
 from mt.files import write_atomically
 from mt.model.transformer import Transformer
 
+SEARCH = "its search is not mt's"
+"""What finds the translations of the check's other side."""
 POSITIONS = 1024
 """Tokens of the longest sentence, a number that MarianMT's table of positions needs."""
 _BATCH = 32
