@@ -18,7 +18,7 @@ from mt.data.held_out import Division, hold_out
 from mt.errors import ConfigError, DataError, MtError
 from mt.files import write_atomically, write_lines_atomically
 from mt.output import refuse_unwritable, terminal_width
-from mt.proposal import MachineFacts, as_yaml, corpus_facts, propose
+from mt.proposal import MachineFacts, Shape, as_yaml, corpus_facts, propose
 from mt.runs import shown
 from mt.text_table import text_table
 
@@ -94,14 +94,25 @@ def config_for(files: Sequence[Path], hours: float) -> Path:
 
 
 def look_at_machine() -> MachineFacts:
-    """What trains here, and how fast it multiplies: a tenth of a second."""
-    from mt.config import TrainingConfig
-    from mt.training.hardware import choose_hardware, matmul_gflops
+    """What trains here, and how to measure how fast it does."""
+    import torch
 
-    hardware = choose_hardware(TrainingConfig())
-    where = "a GPU" if hardware.device.startswith("cuda") else "this GPU" if hardware.device == "mps" else f"{os.cpu_count()} cores"
-    gflops = matmul_gflops(hardware)
-    return MachineFacts(f"{where} ({gflops:,.0f} GFLOP/s in {hardware.precision})", gflops)
+    from mt.config import ModelConfig, TrainingConfig
+    from mt.training.hardware import choose_hardware
+    from mt.training.speed import training_speed
+
+    training = TrainingConfig(optimizer="muon", max_tokens=2048)
+    hardware = choose_hardware(training)
+    threads = torch.get_num_threads()
+    cores = f"{threads} core{'s' * (threads != 1)}"
+    where = "a GPU" if hardware.device.startswith("cuda") else "this GPU" if hardware.device == "mps" else cores
+
+    def speed(shape: Shape, vocabulary: int) -> float:
+        sizes = {"d_model": shape.d_model, "num_heads": shape.num_heads, "d_ff": shape.d_ff}
+        model = ModelConfig(**sizes, encoder_layers=shape.layers, decoder_layers=shape.layers, dropout=shape.dropout, norm_position="pre")
+        return training_speed(model, vocabulary, training, hardware)
+
+    return MachineFacts(where, speed)
 
 
 def _name_of(files: Sequence[Path]) -> str:

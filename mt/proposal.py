@@ -5,7 +5,7 @@ give a good beginning, not the best there is.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,8 +34,8 @@ class MachineFacts:
     """What was seen of the machine."""
 
     description: str
-    gflops: float
-    """Of a matrix product in the precision that training will choose, measured."""
+    speed: Callable[["Shape", int], float]
+    """Target tokens a second that a network of a shape trains with here, given the vocabulary's size: measured."""
 
 
 class Setting(NamedTuple):
@@ -69,8 +69,8 @@ SHAPES = (
     Shape(math.inf, 512, 8, 2048, 6, 0.1, 4, "the base model of Vaswani et al. 2017"),
 )
 """From small to large."""
-_SHARE_OF_PEAK = 0.33
-"""What training makes of a matrix product's speed: measured for the tiny shape, more for wider ones (docs/LOG.md, 2026-11-24)."""
+_TIME_FOR_TRAINING = 0.8
+"""The share of the time that is left when pairs are read, and validation and the final scores are counted in."""
 _LEAST_EPOCHS = 5
 """A network that does not see its corpus so often in the time there is is too large for the machine."""
 
@@ -105,41 +105,33 @@ def vocabulary_size(pairs: int) -> tuple[int, str]:
     return (16_000, f"{pairs:,} pairs") if pairs < 1_000_000 else (32_000, "near the paper's 37,000 (section 5.1)")
 
 
-def parameters(shape: Shape, vocabulary: int) -> int:
-    """Trained numbers, about: tied embeddings, encoder, decoder."""
-    attention, feed_forward = 4 * shape.d_model**2, 2 * shape.d_model * shape.d_ff
-    return vocabulary * shape.d_model + shape.layers * (3 * attention + 2 * feed_forward)
+def choose_shape(facts: CorpusFacts, vocabulary: int, machine: MachineFacts, hours: float) -> tuple[Shape, float, str]:
+    """The shape for so much text, or the largest smaller one that this machine can show the corpus often enough in the time.
 
-
-def tokens_per_second(shape: Shape, vocabulary: int, gflops: float) -> float:
-    """Target tokens a second in training, about: six operations for each number and token, forward and backward."""
-    return _SHARE_OF_PEAK * gflops * 1e9 / (6 * parameters(shape, vocabulary))
-
-
-def choose_shape(facts: CorpusFacts, vocabulary: int, machine: MachineFacts, hours: float) -> tuple[Shape, str]:
-    """The shape for so much text, or the largest smaller one that this machine can show the corpus often enough in the time; and why."""
+    With its target tokens a second, and why it was chosen.
+    """
     number = next(at for at, shape in enumerate(SHAPES) if facts.target_tokens <= shape.up_to)
-    chosen = number
-    while chosen > 1 and hours * 3600 * tokens_per_second(SHAPES[chosen], vocabulary, machine.gflops) < _LEAST_EPOCHS * facts.target_tokens:
+    chosen, seconds = number, hours * 3600 * _TIME_FOR_TRAINING
+    while (speed := machine.speed(SHAPES[chosen], vocabulary)) * seconds < _LEAST_EPOCHS * facts.target_tokens and chosen > 1:
         chosen -= 1
     reason = f"about {facts.target_tokens:,} target tokens: {SHAPES[chosen].origin}"
     if chosen < number:
         reason += f"; {SHAPES[number].d_model} would suit the text, but this machine would not show it {_LEAST_EPOCHS} times in {hours:g} h"
-    return SHAPES[chosen], reason
+    return SHAPES[chosen], speed, reason
 
 
 def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Setting]:
     """The settings beside data and languages. hours: how long training may take."""
     vocabulary, vocabulary_reason = vocabulary_size(facts.pairs)
-    shape, shape_reason = choose_shape(facts, vocabulary, machine, hours)
-    speed = tokens_per_second(shape, vocabulary, machine.gflops)
+    shape, speed, shape_reason = choose_shape(facts, vocabulary, machine, hours)
     small = facts.target_tokens <= 600_000
     max_tokens = 2048 if small else 4096 if facts.target_tokens <= 15_000_000 else 8192
     updates_an_epoch = max(1.0, max(facts.target_tokens, facts.source_tokens) / (0.85 * max_tokens))
     steps = max(300, 100 * round(shape.epochs * updates_an_epoch / 100))
     seconds = shape.epochs * facts.target_tokens / speed
-    twice = small and facts.target_tokens > 150_000 and 2 * seconds < hours * 3600
-    limited = seconds > hours * 3600
+    at_hand = hours * 3600 * _TIME_FOR_TRAINING
+    twice = small and facts.target_tokens > 150_000 and 2 * seconds < at_hand
+    limited = seconds > at_hand
     settings = [
         Setting("data.max_length", _max_length(facts), f"99.9 % of the pairs have at most about {facts.longest} tokens on a side"),
         Setting(
@@ -173,7 +165,8 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Set
         Setting(
             "training.max_steps",
             steps,
-            f"about {shape.epochs} times through the pairs, {_time(seconds * (2 if twice else 1))} on {machine.description}",
+            f"about {shape.epochs} times through the pairs, {_time(seconds * (2 if twice else 1))} on {machine.description} "
+            f"({_rounded(speed)} target tokens/s)",
         ),
     ]
     if limited:
@@ -204,6 +197,11 @@ def _untried(shape: Shape) -> str:
 def _max_length(facts: CorpusFacts) -> int:
     """A round number above nearly all pairs."""
     return min(512, max(64, 64 * math.ceil(1.3 * facts.longest / 64)))
+
+
+def _rounded(speed: float) -> str:
+    """Two digits of it: more were not the same again."""
+    return f"{float(f'{speed:.2g}'):,.0f}"
 
 
 def _time(seconds: float) -> str:

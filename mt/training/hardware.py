@@ -92,13 +92,6 @@ def bf16_gain(size: int = 512, repeats: int = 20) -> float:
     return _product_seconds("cpu", torch.float32, size, repeats) / _product_seconds("cpu", torch.bfloat16, size, repeats)
 
 
-def matmul_gflops(hardware: Hardware) -> float:
-    """How many billion operations a second a matrix product reaches, in the precision that was chosen."""
-    size = 512 if hardware.device == "cpu" else 4096
-    dtype = torch.bfloat16 if hardware.precision == "bf16" else torch.float32
-    return 2 * size**3 / _product_seconds(hardware.device, dtype, size, 20) / 1e9
-
-
 def _product_seconds(device: str, dtype: torch.dtype, size: int, repeats: int) -> float:
     """The fastest of some products of two square matrices."""
     matrix = torch.ones(size, size, dtype=dtype, device=device)
