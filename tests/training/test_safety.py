@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,39 @@ def test_another_failure_of_a_save_ends_the_run_with_the_checkpoint_before_intac
     outcome = run_mt("train", "--config", "copy", *sets(SETTINGS))
     assert outcome.exit_code == 2 and "Input/output error" in outcome.stderr and "Traceback" not in outcome.stderr
     assert run_called().checkpoint_steps() == [5] and checkpoint_damage(run_called().checkpoint_path(5)) is None
+
+
+def test_a_folder_that_vanishes_or_cannot_be_written_ends_the_run_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = mt.runs.write_atomically
+
+    def gone(path: Path, data: bytes | str) -> None:
+        if path.name == "optimizer.safetensors" and "step-00000010" in str(path):
+            shutil.rmtree(run_called().path)
+        write(path, data)
+
+    def read_only(path: Path, data: bytes | str) -> None:
+        if path.name == "optimizer.safetensors":
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        write(path, data)
+
+    for instead, words in ((gone, "No such file or directory"), (read_only, "Read-only file system")):
+        monkeypatch.setattr(mt.runs, "write_atomically", instead)
+        outcome = run_mt("train", "--config", "copy", *sets(SETTINGS))
+        assert outcome.exit_code == 2 and words in outcome.stderr and "Traceback" not in outcome.stderr, outcome.stderr
+
+
+def test_a_clock_that_was_set_back_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tiny_config("name=undisturbed"))
+    train(tiny_config("training.max_steps=5"))
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 400 * 86_400)
+    train(tiny_config())
+    run = run_called()
+    assert run.weights_path.read_bytes() == run_called("undisturbed").weights_path.read_bytes()
+    assert run.checkpoint_steps()[-1] == 10
+    for path in (run.path, *run.path.rglob("*")):  # the system's clock too: what was made last seems to be the oldest
+        os.utime(path, (1, 1))
+    assert run_mt("translate", "--model", "tiny", "ba").exit_code == 0 and run_mt("runs").exit_code == 0
 
 
 def test_figures_that_could_not_be_written_are_kept_until_they_can() -> None:
