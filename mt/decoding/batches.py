@@ -23,6 +23,8 @@ from mt.model.interface import TranslationModel
 
 _WIDE = 512
 """From this d_model on the steps of a single sentence are shared among threads; a narrower model is slower with two than with one."""
+_CPU_ROWS = 256
+"""Decoder rows that a search on a CPU has in flight at most: more are no faster, and take the more memory the shorter the sentences."""
 _FORKED = 32
 """From so many sentences for each search on, searches run in processes."""
 
@@ -72,10 +74,11 @@ def _decode_all(
     device = model.output_weight_VD.device
     searches = min(torch.get_num_threads(), len(sentences)) if device.type == "cpu" else 1
     forks = len(sentences) >= _FORKED * searches and can_fork()
+    rows, share = rows_per_sentence(options), -(-len(sentences) // max(1, searches))
     waiting = Waiting(
         sorted(sentences, key=lambda sentence: -len(sentence.source)),
-        options.max_tokens // rows_per_sentence(options),
-        at_most=-(-len(sentences) // max(1, searches)),
+        options.max_tokens // rows,
+        at_most=min(share, max(1, _CPU_ROWS // rows)) if device.type == "cpu" else share,
         taken=SharedCounter() if forks and searches > 1 else None,
     )
     search_options = options.model_copy(update={"nbest": options.beam_size}) if _reranks(options) else options

@@ -9,7 +9,7 @@ Dimensions besides those of mt/model/interface.py: P parts stacked (keys, values
 (sentences, slots), L some of the sentences, I slots of a sentence that are kept, N rows of the caches, Y some of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,20 +154,42 @@ class TransformerState(DecoderState):
         if positions > room:
             more = max(_FIRST_ROOM, room) * self.width
             self._tree_bias_AWE = longer(self._tree_bias_AWE, 2, more, HIDDEN)
-            self._target_PAHEK = [longer(x_PAHEK, 3, more) for x_PAHEK in self._target_PAHEK]
+            _replace(self._target_PAHEK, lambda x_PAHEK: longer(x_PAHEK, 3, more))
 
     def _widen(self, sentences: int, longest: int) -> None:
         """Places for so many sentences, and for sources of that length."""
+        places = sentences - len(self._cross_bias_A11S)
+        if places > 0:
+            self._cut(longest)
         more = longest - self._cross_bias_A11S.shape[3]
         if more > 0:
             self._cross_bias_A11S = longer(self._cross_bias_A11S, 3, more, HIDDEN)
-            self._source_PAHSK = [longer(x_PAHSK, 3, more) for x_PAHSK in self._source_PAHSK]
-        more = sentences - len(self._cross_bias_A11S)
-        if more > 0:
-            self._tree_bias_AWE = longer(self._tree_bias_AWE, 0, more, HIDDEN)
-            self._cross_bias_A11S = longer(self._cross_bias_A11S, 0, more, HIDDEN)
-            self._source_PAHSK = [longer(x_PAHSK, 1, more) for x_PAHSK in self._source_PAHSK]
-            self._target_PAHEK = [longer(x_PAHEK, 1, more) for x_PAHEK in self._target_PAHEK]
+            _replace(self._source_PAHSK, lambda x_PAHSK: longer(x_PAHSK, 3, more))
+        if places > 0:
+            self._tree_bias_AWE = longer(self._tree_bias_AWE, 0, places, HIDDEN)
+            self._cross_bias_A11S = longer(self._cross_bias_A11S, 0, places, HIDDEN)
+            for caches in (self._source_PAHSK, self._target_PAHEK):
+                _replace(caches, lambda x_PAHXK: longer(x_PAHXK, 1, places))
+
+    def _cut(self, longest: int) -> None:
+        """Without the slots and source positions that no sentence has now: few long sentences come first, many short ones last.
+
+        longest: a source that is to come.
+        """
+        length = max(longest, memory_positions(max(self._source_lengths)))
+        self._cross_bias_A11S = self._cross_bias_A11S[:, :, :, :length]
+        _replace(self._source_PAHSK, lambda x_PAHSK: x_PAHSK[:, :, :, :length])
+        room = _FIRST_ROOM
+        while room < max(self._fills):
+            room *= 2
+        self._tree_bias_AWE = self._tree_bias_AWE[:, :, : room * self.width]
+        _replace(self._target_PAHEK, lambda x_PAHEK: x_PAHEK[:, :, :, : room * self.width])
+
+
+def _replace(caches: list[Tensor], change: Callable[[Tensor], Tensor]) -> None:
+    """One layer after another, so that only one of them is there twice."""
+    for number, cache in enumerate(caches):
+        caches[number] = change(cache)
 
 
 @dataclass
