@@ -183,3 +183,13 @@ def test_the_weights_of_a_run_that_goes_on_are_its_best_until_it_ends() -> None:
     run.summary_path.unlink()
     run.weights_path.unlink()
     assert Translator.load("tiny").translate(["ba"])
+
+
+def test_a_translator_keeps_few_kernels_unless_told_otherwise(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.delenv(name, raising=False)
+    Translator.load(trained_run)
+    assert os.environ[name] == "256"
+    monkeypatch.setenv(name, "7")
+    Translator.load(trained_run)
+    assert os.environ[name] == "7"
