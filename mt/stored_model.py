@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mt.config import Config
+from mt.config import Config, ModelConfig
 from mt.config_file import load_config
 from mt.data.tokenizer import Tokenizer
 from mt.errors import RunError
@@ -145,14 +145,23 @@ def load_model(directory: Path) -> LoadedModel:
         raise RunError(
             f"{shown(weights)}: the weights do not belong to the configuration beside them: it has more layers than there are tensors"
         )
+    modest = 4 * _most_numbers(*sizes) <= 8 * weights.stat().st_size + 2**26
     try:
-        with torch.device("meta"):  # takes no memory, however large the configuration says the model is
-            own = parameters_of(build_model(*sizes))
+        # The meta device takes no memory, however large the configuration says the model is, but loads torch's compiler: a second.
+        with nullcontext() if modest else torch.device("meta"):
+            model = build_model(*sizes)
     except (RuntimeError, OverflowError) as error:
         raise RunError(
             f"{shown(weights)}: the weights do not belong to the configuration beside them: {str(error).splitlines()[0]}"
         ) from error
-    refuse_other_shapes(own, shapes, weights)
-    model = build_model(*sizes)
+    refuse_other_shapes(parameters_of(model), shapes, weights)
+    model = model if modest else build_model(*sizes)
     load_parameters(model, read_tensors(weights, tokenizer.fingerprint()), weights)
     return LoadedModel(weights, config, tokenizer, model.eval())
+
+
+def _most_numbers(config: ModelConfig, source_vocab: int, target_vocab: int) -> int:
+    """About how many numbers a model of this configuration has at most, whatever its architecture."""
+    rows = source_vocab + 2 * target_vocab + config.max_positions
+    layers = config.encoder_layers + config.decoder_layers
+    return rows * config.d_model + layers * (16 * config.d_model**2 + 3 * config.d_model * config.d_ff)

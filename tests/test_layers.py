@@ -128,7 +128,7 @@ def test_data_knows_no_model_and_models_know_of_data_the_special_ids_alone() -> 
         ("mt.errors", HEAVY),
         ("mt.config", HEAVY - {"pydantic"}),
         ("mt.config_file", HEAVY - {"pydantic"}),
-            ("mt.translator", {"datasets", "sacrebleu"}),
+            ("mt.translator", {"datasets", "sacrebleu", "torch._dynamo"}),
         ("mt.translate_command", HEAVY),
         ("mt.export.engine", HEAVY - {"sentencepiece"}),
         ("mt.training.trainer", {"datasets", "sacrebleu"}),

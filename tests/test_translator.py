@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -193,3 +195,10 @@ def test_a_translator_keeps_few_kernels_unless_told_otherwise(trained_run: Path,
     monkeypatch.setenv(name, "7")
     Translator.load(trained_run)
     assert os.environ[name] == "7"
+
+
+def test_translating_does_not_load_the_compiler(trained_run: Path) -> None:
+    code = f"import sys; from mt import Translator; print(Translator.load({str(trained_run)!r}).translate(['ba be'])); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    translated, modules = done.stdout.splitlines()
+    assert translated == "['ba be']" and "torch._dynamo" not in modules.split()

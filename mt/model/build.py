@@ -3,6 +3,7 @@
 from torch import nn
 
 from mt.config import ModelConfig
+from mt.model.dropout import hide_from_compiler
 from mt.model.interface import TranslationModel
 from mt.model.recurrent import Recurrent
 from mt.model.transformer import Transformer
@@ -16,6 +17,7 @@ def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> Tr
 
 def compile_layers(model: TranslationModel) -> None:
     """Compile every layer in place (torch.compile), for sentences of any length; names and weights stay as they are."""
+    hide_from_compiler()
     for stack in model.children():
         if isinstance(stack, nn.ModuleList):
             for layer in stack:

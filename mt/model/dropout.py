@@ -23,7 +23,6 @@ class _RandomBytes:
         entropy = [seed, step, rank] if rank else [seed, step]
         self._generator = numpy.random.Generator(numpy.random.SFC64(entropy))
 
-    @torch.compiler.disable  # numpy's generators cannot be compiled
     def draw(self, count: int) -> Tensor:
         """`count` fresh random bytes."""
         words = self._generator.integers(0, 2**64, size=(count + 7) // 8, dtype=numpy.uint64)
@@ -31,6 +30,11 @@ class _RandomBytes:
 
 
 _random_bytes = _RandomBytes()
+
+
+def hide_from_compiler() -> None:
+    """To be called before anything is compiled: numpy's generators cannot be. Not done on import, since torch's compiler takes a second."""
+    _RandomBytes.draw = torch.compiler.disable(_RandomBytes.draw)
 
 
 def seed_dropout(seed: int, step: int, rank: int = 0) -> None:
