@@ -32,6 +32,15 @@ def tokenizer(trained_run: Path) -> Tokenizer:
     return Tokenizer.load(trained_run)
 
 
+def random_model(config: ModelConfig, tokenizer: Tokenizer) -> torch.nn.Module:
+    """A model whose biases and norms, too, are not what they begin with."""
+    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
 @pytest.mark.parametrize("combination", COMBINATIONS[::3] + COMBINATIONS[1:8:3], ids="-".join)
 def test_ctranslate2_scores_and_translates_as_mt(combination: tuple[str, ...], tokenizer: Tokenizer, tmp_path: Path) -> None:
     positions, activation, norm, norm_position = combination
@@ -40,10 +49,7 @@ def test_ctranslate2_scores_and_translates_as_mt(combination: tuple[str, ...], t
         d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, positions=positions, activation=activation, norm=norm,
         norm_position=norm_position, tie_embeddings="none" if norm == "rmsnorm" else "all", max_positions=60,
     )  # fmt: skip
-    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)  # biases and norms too
+    model = random_model(config, tokenizer)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     (tmp_path / "int8").mkdir()
     ctranslate2.write(model, tokenizer, tmp_path / "int8", "int8")
@@ -148,10 +154,7 @@ def test_marian_scores_and_translates_as_mt_and_cuts_as_mt(tied: str, activation
     pytest.importorskip("transformers", reason="the `marian` extra is not installed; `make test` installs it")
     torch.manual_seed(5)
     config = ModelConfig(d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, activation=activation, tie_embeddings=tied)
-    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+    model = random_model(config, tokenizer)
     marian.write(model, tokenizer, tmp_path)
     exported = marian.Exported(tmp_path, tokenizer, 1)
     lines = ["ba be bi bo", "da", "ma ka  di di mu do bi ki ke", "me du ☃ mi"]
@@ -197,10 +200,7 @@ def test_onnx_scores_and_translates_as_mt_with_any_beam(combination: tuple[str, 
         d_model=32, num_heads=4, d_ff=24, encoder_layers=2, decoder_layers=2, positions=positions, activation=activation, norm=norm,
         norm_position=norm_position, tie_embeddings="none" if norm == "rmsnorm" else "decoder", max_positions=8,
     )  # fmt: skip
-    model = build_model(config, len(tokenizer.source), len(tokenizer.target)).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+    model = random_model(config, tokenizer)
     onnx.write(model, tokenizer, tmp_path)
     exported = onnx.Exported(tmp_path, tokenizer, 1)
     sources = tokenizer.encode_source(["ba be bi bo", "da", "ma ka di di mu do bi ki ke da da da", "me du mi", "da bo", "ki ki"])

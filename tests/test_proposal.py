@@ -62,6 +62,12 @@ def test_a_slow_machine_gets_a_smaller_network_and_a_deadline() -> None:
     assert "training.r_drop" in proposed(500_000, LAPTOP, 10.0) and "training.r_drop" not in proposed(500_000, LAPTOP, 0.1)
 
 
+def test_long_sentences_get_no_penalty_that_lengthens_them() -> None:
+    for length, penalty in ((12, 1.4), (40, 1.0)):
+        settings = propose(CorpusFacts(1000, 1000 * length, 1000 * length, 90, True), LAPTOP, 1.0)
+        assert {setting.key: setting.value for setting in settings}["decoding.length_penalty"] == penalty
+
+
 def test_tokens_are_estimated_by_script() -> None:
     assert estimated_tokens("저는 책을 읽었어요") > estimated_tokens("abc defg hijklmno")
     counted = corpus_facts(["가나다라", "마바사"], ["abcd", "efg"], 200)
