@@ -120,7 +120,7 @@ def load_model(directory: Path) -> LoadedModel:
     """Load a run (its final weights, else its best, else its last checkpoint) or one checkpoint directory of a run.
 
     RunError when it is neither, is incomplete or damaged. What a stranger has put together cannot do harm: nothing in it is run, nothing
-    outside the run's folder is read, and no more memory is taken than the weights' file has bytes for.
+    outside the run's folder is read, and no more memory is taken than a few times what the weights' file has, and 64 MB.
     """
     if (directory / "state.json").is_file():
         run, weights = RunDirectory(directory.resolve().parent.parent), weights_of(directory)
