@@ -265,6 +265,13 @@ def test_the_attention_of_a_recurrent_model_is_a_cross_attention() -> None:
     assert names(replace(poor(healthy()), projections=records)) == ["cross-attention never sharpened"]
 
 
+def test_old_records_of_attention_are_no_evidence() -> None:
+    """A slow machine makes few: what attention was at step 90 of 2000 is not what it is."""
+    for records in (attentions(cross=0.99, steps=(20, 90)), attentions(cross=0.99, steps=(500, 1900))):
+        assert names(replace(poor(healthy()), projections=records)) == []
+    assert names(replace(poor(healthy()), projections=attentions(encoder=0.005, steps=(90, 1900)))) == []
+
+
 def test_a_finding_says_since_when() -> None:
     [jumped] = examine(SICK["the loss jumped and did not come back"])
     assert jumped.since == 1500

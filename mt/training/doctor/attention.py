@@ -10,6 +10,8 @@ from mt.training.doctor.advice import ANOTHER_NAME, LOW_RATE, higher_rates, long
 from mt.training.doctor.history import Finding, History, middle
 
 MATRICES = ("q", "k", "v", "o")
+RECENT = 1 / 3
+"""Records made before this share of the updates say nothing of the state now: on a slow machine two in a row can lie far apart."""
 
 
 def updates(history: History) -> Finding | None:
@@ -104,9 +106,10 @@ def _is_cross(name: str) -> bool:
 def _attentions_where(
     history: History, holds: Callable[[list[float]], bool], chosen: Callable[[str], bool] = lambda _: True
 ) -> list[str]:
-    """The attentions whose entropy shares fulfil a condition in both of the last two records."""
-    names = [name for name in _attentions(history.projections[-1]) if chosen(name)] if len(history.projections) > 1 else []
-    return [name for name in names if all(_holds(line, name, holds) for line in history.projections[-2:])]
+    """The attentions whose entropy shares fulfil a condition in both of the last two records; none where these are old."""
+    recent = [line for line in history.projections[-2:] if line["step"] >= RECENT * history.step]
+    names = [name for name in _attentions(recent[-1]) if chosen(name)] if len(recent) > 1 else []
+    return [name for name in names if all(_holds(line, name, holds) for line in recent)]
 
 
 def _since(history: History, names: list[str], holds: Callable[[list[float]], bool]) -> int:
