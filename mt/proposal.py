@@ -72,7 +72,7 @@ SHAPES = (
 _TIME_FOR_TRAINING = 0.8
 """The share of the time that is left when pairs are read, and validation and the final scores are counted in."""
 _LONG = 25
-"""Estimated target tokens of a sentence, on average: Multi30k has 20 and kss 11, gnome-help 32 and pydocs 41."""
+"""Estimated target tokens of a sentence, on average: Multi30k has 20, gnome-help 32 and pydocs 41."""
 _LEAST_EPOCHS = 5
 """A network that does not see its corpus so often in the time there is is too large for the machine."""
 
@@ -192,7 +192,9 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Set
 
 
 def _length_penalty(facts: CorpusFacts) -> tuple[float, str]:
-    """What the length of the sentences asks for, and why."""
+    """What the amount of text and the length of its sentences ask for, and why."""
+    if facts.target_tokens <= SHAPES[0].up_to:
+        return 1.0, "what is learnt from little text says too much with 1.4, in short sentences too (docs/LOG.md, 2026-11-26)"
     if facts.target_tokens < _LONG * facts.pairs:
         return 1.4, "the best of six on Multi30k's validation pairs, short as these (docs/LOG.md, 2026-11-25)"
     return 1.0, "1.4 made translations of long sentences 1.3 times as long as they should be (docs/LOG.md, 2026-11-26)"
