@@ -99,11 +99,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(2) as two:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        jobs = {}
-        for name in arguments.corpora:
-            for which, config in write_configurations(name, arguments.minutes / 60, folder).items():
-                for seed in arguments.seeds:
-                    jobs[name, which, seed] = two.submit(train_and_score, config, f"init-{name}-{which}-{seed}", seed, folder)
+        written = {name: write_configurations(name, arguments.minutes / 60, folder) for name in arguments.corpora}  # measures: nothing beside
+        jobs = {
+            (name, which, seed): two.submit(train_and_score, config, f"init-{name}-{which}-{seed}", seed, folder)
+            for name in arguments.corpora
+            for seed in arguments.seeds
+            for which, config in written[name].items()
+        }
         rows = []
         for name in arguments.corpora:
             for which in ("init", "hand"):
