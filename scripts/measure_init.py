@@ -99,7 +99,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(2) as two:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        written = {name: write_configurations(name, arguments.minutes / 60, folder) for name in arguments.corpora}  # measures: nothing beside
+        # Proposals are measured on this machine: nothing trains beside them.
+        written = {name: write_configurations(name, arguments.minutes / 60, folder) for name in arguments.corpora}
         jobs = {
             (name, which, seed): two.submit(train_and_score, config, f"init-{name}-{which}-{seed}", seed, folder)
             for name in arguments.corpora
