@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mt.cli_options import BeamOption, DeviceOption, ModelOption, ModelsOption, PenaltyOption, SetOption
+from mt.cli_options import BeamOption, DeviceOption, ModelOption, ModelsOption, PenaltyOption, PrecisionOption, SetOption
 from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
 
@@ -165,6 +165,7 @@ def translate(
         Path | None, typer.Option("--alignment", help="Write which target word was made from which source word: 0-0 1-2 …")
     ] = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, torch, or ctranslate2: the run's export.")] = "auto",
+    precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Translate sentences, files and documents.
@@ -180,7 +181,7 @@ def translate(
     chosen = {
         "method": method, "beam_size": beam, "nbest": nbest, "length_penalty": length_penalty,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
-        "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty,
+        "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty, "precision": precision,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
     asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report))
@@ -197,6 +198,7 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores here.")] = None,
     beam: BeamOption = None,
     length_penalty: PenaltyOption = None,
+    precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Score a model: BLEU, chrF and TER.
@@ -210,6 +212,8 @@ def evaluate(
         changes |= {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}
     if length_penalty is not None:
         changes["length_penalty"] = length_penalty
+    if precision is not None:
+        changes["precision"] = precision
     evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device))
 
 

@@ -26,3 +26,6 @@ BeamOption = Annotated[
 PenaltyOption = Annotated[
     float | None, typer.Option("--length-penalty", help="GNMT's alpha; 0 turns it off. Default: the run's decoding.length_penalty.")
 ]
+PrecisionOption = Annotated[
+    str | None, typer.Option("--precision", help="fp32, bf16 or int8: what is calculated in. Default: the run's decoding.precision.")
+]

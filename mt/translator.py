@@ -18,7 +18,7 @@ from mt.decoding.constraints import Constraints
 from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.phrases import Spelling, compile_phrase
 from mt.errors import DecodingError, RunError
-from mt.memory import give_back_freed_memory, keep_few_kernels
+from mt.memory import give_back_freed_memory, prepare_to_translate
 from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
 from mt.runs import find_model, shown
@@ -41,7 +41,7 @@ class Translator:
         self.path = path
         self.others = others
         self._spelling: Spelling | None = None
-        keep_few_kernels()
+        prepare_to_translate()
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu") -> "Translator":

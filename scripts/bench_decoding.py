@@ -1,6 +1,6 @@
 """How fast a trained model translates, in `mt` and in other programs with the same weights, on this machine.
 
-    python scripts/bench_decoding.py --model RUN --input FILE [--programs mt mt-bf16 ctranslate2 ctranslate2-int8 hf] [--beams 5 1]
+    python scripts/bench_decoding.py --model RUN --input FILE [--programs mt mt-bf16 mt-int8 ctranslate2 ctranslate2-int8 hf] [--beams 5 1]
                                      [--rounds 3] [--lines 1000] [--single 30]
 
 All programs get the same token ids of the file's first lines and run in turn, each in a process of its own with all threads, warmed up on
@@ -26,7 +26,7 @@ from mt.text_table import text_table
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE.parent / ".bench-peers" / "bin" / "python"
 PROGRAMS = {
-    "mt": "mt_decode.py", "mt-bf16": "mt_decode.py", "ctranslate2": "ctranslate2_decode.py",
+    "mt": "mt_decode.py", "mt-bf16": "mt_decode.py", "mt-int8": "mt_decode.py", "ctranslate2": "ctranslate2_decode.py",
     "ctranslate2-int8": "ctranslate2_decode.py", "hf": "hf_decode.py",
 }  # fmt: skip
 PREFERRED = ("mt", "mt-bf16", "ctranslate2", "ctranslate2-int8")

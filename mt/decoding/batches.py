@@ -17,6 +17,7 @@ from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.cross_attention import rerank
 from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.method import Method, Sentence
+from mt.decoding.precision import calculating
 from mt.decoding.processes import Found, SharedCounter, can_fork, search_in_forks
 from mt.decoding.search import SearchOptions, Waiting, check_constraints, check_options, decode, make_method, rows_per_sentence
 from mt.model.interface import TranslationModel
@@ -56,10 +57,11 @@ def translate_ids(
     ]
     if progress is not None and len(sentences) < len(sources):
         progress(len(sources) - len(sentences))
-    for number, hypotheses in _decode_all(model, sentences, options):
-        results[number] = hypotheses
-        if progress is not None:
-            progress(1)
+    with calculating(model, options.precision):
+        for number, hypotheses in _decode_all(model, sentences, options):
+            results[number] = hypotheses
+            if progress is not None:
+                progress(1)
     return results
 
 

@@ -60,6 +60,11 @@ class Ensemble(TranslationModel):
         """Enough for each member."""
         return max(member.source_length(longest) for member in self.members)
 
+    def use_int8(self, on: bool) -> None:
+        """Every member, or none."""
+        for member in self.members:
+            member.use_int8(on)
+
     def states(self, source_BS: Tensor, decoder_input_BT: Tensor) -> Tensor:
         """There are none: members may differ in width, and only probabilities can be averaged."""
         raise TypeError("an ensemble has no states of its own; train its members one by one")

@@ -81,6 +81,17 @@ class TranslationModel(nn.Module, ABC):
             return 1
         return 4 if torch.get_num_threads() == 1 else 16
 
+    def use_int8(self, on: bool) -> None:
+        """Translate with linear maps of 8 bits from now on, or no more; weights and training stay as they are.
+
+        Raises DecodingError where that is not possible.
+        """
+        if on:
+            raise DecodingError(
+                "decoding.precision=int8 needs a model of architecture transformer, on a CPU that multiplies whole numbers of 8 bits fast "
+                "(VNNI or AMX): take fp32, or bf16"
+            )
+
     def source_length(self, longest: int) -> int:
         """To what length sources are padded for `encode`, the longest having that many tokens."""
         return longest

@@ -6,6 +6,7 @@ give a row the same bits however many rows there are beside it (beyond the few t
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -17,6 +18,9 @@ _SHORT_SUM = 128
 _SMALL = 256 * 256
 """Weights of up to so many numbers are small."""
 _USUAL_ROWS = 256
+_LARGEST = 127.0
+_TINY = 1e-30
+"""The scale of numbers that are all zero."""
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
@@ -34,13 +38,26 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 class Linear(nn.Linear):
     """nn.Linear through `linear`: same parameters, same values, in training the same arithmetic."""
 
+    int8 = False
+    """Multiply by whole numbers of 8 bits where nothing is to be differentiated. Only where `has_int8`."""
+    _whole: "tuple[tuple, Int8Linear] | None" = None
+
     def forward(self, x: Tensor) -> Tensor:
         """x · Wᵀ + b."""
+        if self.int8 and not torch.is_grad_enabled():
+            return self._in_whole_numbers()(x)
         return linear(x, self.weight, self.bias)
+
+    def _in_whole_numbers(self) -> "Int8Linear":
+        """This map in 8 bits; made anew only when the weights have changed since."""
+        versions = tuple((weight.data_ptr(), weight._version) for weight in self.parameters())
+        if self._whole is None or self._whole[0] != versions:
+            self._whole = versions, Int8Linear(self.weight.detach(), None if self.bias is None else self.bias.detach())
+        return self._whole[1]
 
 
 class PreparedLinear:
-    """A linear map, of several side by side if need be, whose weight also lies as oneDNN wants it."""
+    """A linear map whose weight also lies as oneDNN wants it."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         self.weight, self.bias = weight, bias
@@ -51,16 +68,64 @@ class PreparedLinear:
             if weight.shape[1] <= _SHORT_SUM and weight.numel() <= _SMALL and weight.dtype == torch.float32:
                 self._numbers_of_few = _FEW_ROWS * weight.shape[1]
 
-    @classmethod
-    def of(cls, layers: Sequence[nn.Linear], dtype: torch.dtype, scales: Sequence[float] | None = None) -> "PreparedLinear":
-        """Several maps of one input side by side, each times a scale (None: as they are)."""
-        parts = [*zip(layers, scales or [1.0] * len(layers), strict=True)]
-        weight = torch.cat([layer.weight.detach() * scale for layer, scale in parts])
-        bias = torch.cat([layer.bias.detach() * scale for layer, scale in parts])
-        return cls(weight.to(dtype), bias.to(dtype))
-
     def __call__(self, x: Tensor) -> Tensor:
         """x · Wᵀ + b; x may have any shape."""
         if self.packed is None or x.numel() < self._numbers_of_few:
             return F.linear(x, self.weight, self.bias)
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+
+
+class Int8Linear:
+    """A linear map in whole numbers of 8 bits: one scale for each output, and one for each row of x, found as it comes.
+
+    So a row's result does not depend on the rows beside it, to the last bit. The weights are off by at most half a step of a 127th of the
+    largest of their output. Only where `has_int8`.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        weight_OI = weight.float()
+        self.bias = bias
+        self.scale_O = (weight_OI.abs().amax(dim=1) / _LARGEST).clamp_min(_TINY)
+        self.zero_O = torch.zeros(len(weight_OI), dtype=torch.int32)
+        whole_OI = (weight_OI / self.scale_O[:, None]).round().to(torch.int8)
+        self.packed = torch.ops.onednn.qlinear_prepack(whole_OI, [_USUAL_ROWS, weight_OI.shape[1]])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x · Wᵀ + b in fp32; x may have any shape."""
+        x_RI = x.flatten(0, -2)
+        scale_R1 = x_RI.abs().amax(dim=1, keepdim=True).div_(_LARGEST).clamp_min_(_TINY)
+        whole_RI = x_RI.div(scale_R1).round_().to(torch.int8)
+        result_RO = torch.ops.onednn.qlinear_pointwise(
+            whole_RI, 1.0, 0, self.packed, self.scale_O, self.zero_O, None, 1.0, 0, torch.float32, "none", [], ""
+        ).mul_(scale_R1)
+        if self.bias is not None:
+            result_RO.add_(self.bias)
+        return result_RO.view(*x.shape[:-1], -1)
+
+
+class Arithmetic(NamedTuple):
+    """What translating calculates in."""
+
+    dtype: torch.dtype
+    """Of everything but int8 products."""
+    int8: bool = False
+    """Whether linear maps are of whole numbers."""
+
+    def prepare(self, layers: Sequence[nn.Linear], scales: Sequence[float] | None = None) -> PreparedLinear | Int8Linear:
+        """Several maps of one input side by side, each times a scale (None: as they are)."""
+        parts = [*zip(layers, scales or [1.0] * len(layers), strict=True)]
+        weight = torch.cat([layer.weight.detach() * scale for layer, scale in parts])
+        bias = torch.cat([layer.bias.detach() * scale for layer, scale in parts])
+        return self.prepare_weight(weight, bias)
+
+    def prepare_weight(self, weight: Tensor, bias: Tensor | None = None) -> PreparedLinear | Int8Linear:
+        """One map."""
+        if self.int8:
+            return Int8Linear(weight, bias)
+        return PreparedLinear(weight.detach().to(self.dtype), None if bias is None else bias.to(self.dtype))
+
+
+def has_int8(device: torch.device) -> bool:
+    """Whether this machine multiplies whole numbers of 8 bits faster than others: a CPU with VNNI or AMX, and torch with oneDNN."""
+    known = _ONEDNN and hasattr(torch.ops.onednn, "qlinear_prepack") and hasattr(torch.ops.onednn, "qlinear_pointwise")
+    return known and device.type == "cpu" and torch.cpu._is_vnni_supported()

@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from mt.model.attention import LEAST_QUERIES, PIECE, round_up_queries, sum_in_pieces
-from mt.model.linear import PreparedLinear
+from mt.model.linear import Arithmetic
 from mt.model.positions import RotaryPositions
 from mt.model.transformer_state import Position
 
@@ -45,23 +45,25 @@ class PreparedNorm:
 class PreparedLayer:
     """One decoder layer."""
 
-    def __init__(self, layer: nn.Module, dtype: torch.dtype):
+    def __init__(self, layer: nn.Module, arithmetic: Arithmetic):
         own, cross, feed_forward = layer.self_attention, layer.cross_attention, layer.feed_forward
         self.num_heads = own.num_heads
         self.rotary: RotaryPositions | None = own.rotary
         self.pre = layer.self_attention_residual.pre
         scale = 1.0 / math.sqrt(own.q_proj.weight.shape[0] // own.num_heads)
-        self.own_qkv = PreparedLinear.of([own.q_proj, own.k_proj, own.v_proj], dtype, scales=(scale, 1.0, 1.0))
-        self.own_out = PreparedLinear.of([own.out_proj], dtype)
-        self.cross_q = PreparedLinear.of([cross.q_proj], dtype, scales=(scale,))
-        self.cross_kv = PreparedLinear.of([cross.k_proj, cross.v_proj], dtype)
-        self.cross_out = PreparedLinear.of([cross.out_proj], dtype)
+        self.own_qkv = arithmetic.prepare([own.q_proj, own.k_proj, own.v_proj], scales=(scale, 1.0, 1.0))
+        self.own_out = arithmetic.prepare([own.out_proj])
+        self.cross_q = arithmetic.prepare([cross.q_proj], scales=(scale,))
+        self.cross_kv = arithmetic.prepare([cross.k_proj, cross.v_proj])
+        self.cross_out = arithmetic.prepare([cross.out_proj])
         self.activation = feed_forward.activation
-        self.hidden = PreparedLinear.of([feed_forward.in_proj], dtype)
-        self.gate = None if feed_forward.gate_proj is None else PreparedLinear.of([feed_forward.gate_proj], dtype)
-        self.feed_forward_out = PreparedLinear.of([feed_forward.out_proj], dtype)
+        self.hidden = arithmetic.prepare([feed_forward.in_proj])
+        self.gate = None if feed_forward.gate_proj is None else arithmetic.prepare([feed_forward.gate_proj])
+        self.feed_forward_out = arithmetic.prepare([feed_forward.out_proj])
         residuals = (layer.self_attention_residual, layer.cross_attention_residual, layer.feed_forward_residual)
-        self.own_norm, self.cross_norm, self.feed_forward_norm = (PreparedNorm.of(residual.norm, dtype) for residual in residuals)
+        self.own_norm, self.cross_norm, self.feed_forward_norm = (
+            PreparedNorm.of(residual.norm, arithmetic.dtype) for residual in residuals
+        )
 
     def step(self, x_BWD: Tensor, number: int, position: Position) -> Tensor:
         """One new target position for all W rows of every sentence; number: which layer this is. x_BWD is overwritten."""
@@ -96,13 +98,14 @@ class PreparedLayer:
 
 
 class PreparedDecoder:
-    """All layers, the last norm and the output projection; `dtype` is what it calculates in."""
+    """All layers, the last norm and the output projection."""
 
-    def __init__(self, layers: Sequence[nn.Module], norm: nn.Module, output_weight_VD: Tensor, dtype: torch.dtype):
-        self.dtype = dtype
-        self.layers = [PreparedLayer(layer, dtype) for layer in layers]
-        self.norm = None if isinstance(norm, nn.Identity) else PreparedNorm.of(norm, dtype)
-        self.output = PreparedLinear(output_weight_VD.detach().to(dtype), None)
+    def __init__(self, layers: Sequence[nn.Module], norm: nn.Module, output_weight_VD: Tensor, arithmetic: Arithmetic):
+        self.dtype = arithmetic.dtype
+        """Of its input."""
+        self.layers = [PreparedLayer(layer, arithmetic) for layer in layers]
+        self.norm = None if isinstance(norm, nn.Identity) else PreparedNorm.of(norm, arithmetic.dtype)
+        self.output = arithmetic.prepare_weight(output_weight_VD)
 
     def sources(self, memory_BSD: Tensor) -> list[Tensor]:
         """Each layer's keys and values of the source, x_PBHSK."""

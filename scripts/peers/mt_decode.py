@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.decoding.batches import translate_ids
+from mt.memory import prepare_to_translate
 from mt.model.build import build_model
 from mt.stored_model import load_parameters
 
@@ -18,6 +19,7 @@ from mt.stored_model import load_parameters
 def main() -> None:
     """Load, warm up, translate everything, then sentence by sentence."""
     job = json.loads(sys.argv[1])
+    prepare_to_translate()
     folder = Path(job["folder"])
     torch.set_num_threads(job["threads"])
     shape = json.loads((folder / "shape.json").read_text(encoding="utf-8"))
@@ -26,17 +28,17 @@ def main() -> None:
     load_parameters(model, load_file(folder / "weights.safetensors"), folder)
     sources = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
     method = "beam" if job["beam"] > 1 else "greedy"
-    options = DecodingConfig(method=method, beam_size=job["beam"], length_penalty=job["penalty"])
-    with torch.autocast("cpu", torch.bfloat16, enabled=job["program"] == "mt-bf16"):
-        translate_ids(model, sources[:100], options)
-        begin = time.perf_counter()
-        found = translate_ids(model, sources, options)
-        seconds = time.perf_counter() - begin
-        alone = sources[: job["single"]]
-        begin = time.perf_counter()
-        for source in alone:
-            translate_ids(model, [source], options)
-        single = time.perf_counter() - begin
+    _, _, precision = job["program"].partition("-")
+    options = DecodingConfig(method=method, beam_size=job["beam"], length_penalty=job["penalty"], precision=precision or "fp32")
+    translate_ids(model, sources[:100], options)
+    begin = time.perf_counter()
+    found = translate_ids(model, sources, options)
+    seconds = time.perf_counter() - begin
+    alone = sources[: job["single"]]
+    begin = time.perf_counter()
+    for source in alone:
+        translate_ids(model, [source], options)
+    single = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     tokens = [best.tokens for best, *_ in found]
     figures = {"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak, "tokens": tokens}

@@ -1,0 +1,132 @@
+"""Translating in bf16 and int8: nearly the same, the same whatever is beside it, and fp32 again afterwards."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.data.special_ids import EOS
+from mt.decoding.batches import translate_ids
+from mt.decoding.precision import calculating
+from mt.errors import DecodingError
+from mt.model import transformer
+from mt.model.build import build_model
+from mt.model.ensemble import Ensemble
+from mt.model.interface import TranslationModel
+from mt.model.linear import Int8Linear, Linear, has_int8
+from tests.command_line import run_mt
+
+needs_int8 = pytest.mark.skipif(not has_int8(torch.device("cpu")), reason="this CPU has neither VNNI nor AMX")
+SOURCES = [[4 + (7 * number + place) % 50 for place in range(1 + number % 9)] + [EOS] for number in range(40)]
+
+
+def random_model(seed: int = 3, **shape: object) -> TranslationModel:
+    torch.manual_seed(seed)
+    sizes = {"d_model": 64, "num_heads": 4, "d_ff": 96, "encoder_layers": 2, "decoder_layers": 2}
+    return build_model(ModelConfig(**(sizes | shape)), 60, 60).eval()
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@needs_int8
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_map_of_8_bits_is_near_and_a_row_knows_nothing_of_its_neighbours(bias: bool) -> None:
+    torch.manual_seed(1)
+    layer = nn.Linear(96, 200, bias=bias)
+    whole = Int8Linear(layer.weight.detach(), layer.bias.detach() if bias else None)
+    x_BTI = torch.randn(3, 17, 96) * torch.logspace(-4, 4, 51).view(3, 17, 1)
+    x_BTI[1, 5] = 0.0
+    with torch.inference_mode():
+        exact, near = layer(x_BTI), whole(x_BTI)
+        assert near.shape == exact.shape
+        assert ((near - exact).norm(dim=-1) <= 0.02 * exact.norm(dim=-1) + 1e-6).all()
+        for row in range(17):
+            assert torch.equal(whole(x_BTI[:, row : row + 1]), near[:, row : row + 1])
+
+
+@needs_int8
+def test_a_map_whose_weights_change_is_made_anew() -> None:
+    layer = Linear(8, 8)
+    layer.int8 = True
+    x = torch.randn(2, 8)
+    with torch.no_grad():
+        first = layer(x)
+        layer.weight.mul_(-1.0)
+        layer.bias.mul_(-1.0)
+        assert torch.allclose(layer(x), -first, atol=1e-6)
+    assert layer(x).requires_grad, "training is not touched"
+
+
+@pytest.mark.parametrize("name", ["bf16", pytest.param("int8", marks=needs_int8)])
+@pytest.mark.parametrize("shape", [{}, {"norm_position": "post", "activation": "swiglu", "positions": "rotary"}])
+def test_scores_are_near_those_of_fp32_which_come_back_to_the_last_bit(name: str, shape: dict) -> None:
+    model = random_model(**shape)
+    exact = translate_ids(model, SOURCES, DecodingConfig(beam_size=3))
+    near = translate_ids(model, SOURCES, DecodingConfig(beam_size=3, precision=name))
+    pairs = [(one[0], other[0]) for one, other in zip(exact, near, strict=True) if one[0].tokens == other[0].tokens]
+    assert len(pairs) >= 10, "near-ties are many in a model that has learnt nothing"
+    assert all(abs(one.log_prob - other.log_prob) < 0.05 * len(one.token_log_probs) for one, other in pairs)
+    assert any(one.log_prob != other.log_prob for one, other in pairs), "it was calculated in another way"
+    assert translate_ids(model, SOURCES, DecodingConfig(beam_size=3)) == exact
+
+
+@needs_int8
+@pytest.mark.usefixtures("two_threads")
+def test_in_8_bits_too_nothing_depends_on_what_is_translated_beside() -> None:
+    """Whole numbers add up exactly, and every row has its own scale."""
+    model, options = random_model(), DecodingConfig(beam_size=3, precision="int8")
+    together = translate_ids(model, SOURCES * 3, options)  # in two processes, where there are forks
+    torch.set_num_threads(1)
+    assert translate_ids(model, SOURCES[::-1], options)[::-1] == together[:40]
+    for source, found in zip(SOURCES[:8], together, strict=False):
+        assert translate_ids(model, [source], options) == [found]
+
+
+@needs_int8
+def test_an_ensemble_translates_in_8_bits() -> None:
+    model = random_model()
+    alone = translate_ids(model, SOURCES[:5], DecodingConfig(method="greedy", precision="int8"))
+    both = translate_ids(Ensemble([model, model]).eval(), SOURCES[:5], DecodingConfig(method="greedy", precision="int8"))
+    assert [found[0].tokens for found in alone] == [found[0].tokens for found in both]
+
+
+def test_where_there_is_no_int8_it_is_said_and_nothing_is_left_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = DecodingConfig(precision="int8")
+    with pytest.raises(DecodingError, match=r"decoding\.precision=int8 needs"):
+        translate_ids(build_model(ModelConfig(architecture="rnn", d_model=16), 60, 60).eval(), SOURCES[:2], options)
+    monkeypatch.setattr(transformer, "has_int8", lambda device: False)
+    model = random_model()
+    exact = translate_ids(model, SOURCES[:2], DecodingConfig())
+    with pytest.raises(DecodingError, match="VNNI or AMX"):
+        translate_ids(model, SOURCES[:2], options)
+    assert translate_ids(model, SOURCES[:2], DecodingConfig()) == exact
+
+
+@needs_int8
+def test_a_failure_inside_leaves_the_model_in_fp32() -> None:
+    model = random_model()
+    with pytest.raises(RuntimeError, match="inside"), calculating(model, "int8"):
+        raise RuntimeError("inside")
+    assert not any(layer.int8 for layer in model.modules() if isinstance(layer, Linear))
+
+
+@pytest.mark.parametrize("name", ["bf16", pytest.param("int8", marks=needs_int8)])
+def test_the_command_takes_a_precision(name: str, trained_run: Path) -> None:
+    outcome = run_mt("translate", "--model", str(trained_run), "--precision", name, "ba be bi bo")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.stdout == "ba be bi bo\n"
+
+
+def test_an_unknown_precision_is_refused(trained_run: Path) -> None:
+    outcome = run_mt("translate", "--model", str(trained_run), "--precision", "int4", "ba")
+    assert outcome.exit_code == 2
+    assert "decoding.precision" in outcome.stderr and "int8" in outcome.stderr
