@@ -166,6 +166,7 @@ def translate(
     ] = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, torch, or ctranslate2: the run's export.")] = "auto",
     precision: PrecisionOption = None,
+    shortlist: Annotated[bool | None, typer.Option("--shortlist/--no-shortlist", help="Only likely pieces; see mt shortlist.")] = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Translate sentences, files and documents.
@@ -182,6 +183,7 @@ def translate(
         "method": method, "beam_size": beam, "nbest": nbest, "length_penalty": length_penalty,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
         "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty, "precision": precision,
+        "shortlist": shortlist,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
     asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report))
@@ -270,6 +272,21 @@ def selftest(
 
     if not test_model(SelftestRequest(model, source, lines, beam, device)):
         raise typer.Exit(1)
+
+
+@app.command()
+def shortlist(
+    run: Annotated[str | None, typer.Argument(help="A run, its name or a checkpoint. Default: the latest.", show_default=False)] = None,
+    pieces: Annotated[int, typer.Option("--pieces", help="Target pieces for each source piece.", min=1)] = 100,
+    lines: Annotated[int, typer.Option("--lines", help="Validation pairs that it is tried on.", min=1)] = 200,
+) -> None:
+    """Learn which pieces a sentence's own are likely to become, so that translating need not look at the whole vocabulary.
+
+    Written into the run's folder, and used by mt translate --shortlist or decoding.shortlist. Tells what it changes on validation pairs.
+    """
+    from mt.ship_commands import make_shortlist
+
+    make_shortlist(run, pieces, lines)
 
 
 @app.command()

@@ -355,6 +355,9 @@ class DecodingConfig(Section):
     """What sampling's randomness starts from."""
     max_tokens: Positive = 4096
     """Source tokens times beam size in one batch."""
+    shortlist: bool = False
+    """Translate a sentence with the pieces that its own are likely to become, and some frequent ones, instead of the whole vocabulary:
+    faster, with a few other translations. `mt shortlist` learns it from the training pairs; training and validation do without."""
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     """What translating calculates in. fp32: the same translation whatever is translated beside it. bf16 and int8 (weights of 8 bits, on
     CPUs with VNNI or AMX): faster for wide models, with a few other translations."""

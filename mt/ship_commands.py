@@ -1,6 +1,10 @@
-"""What the commands that score, check and ship a model (`mt score`, `mt selftest`, `mt export`) do once their options are parsed."""
+"""What the commands that score, check, ship and speed up a model do once their options are parsed.
+
+They are `mt score`, `mt selftest`, `mt export` and `mt shortlist`.
+"""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
@@ -149,3 +153,48 @@ def export_model(request: ExportRequest) -> None:
         ("as fast as mt, this once", f"{found.speed:.1f} times"),
     ]
     print(text_table(("", ""), rows).lstrip("\n"))
+
+
+def make_shortlist(run: str | None, pieces: int, lines: int) -> None:
+    """Learn a run's shortlist, write it, and print what it changes: pieces looked at, translations, scores, time."""
+    from statistics import mean
+
+    from mt.runs import shown
+    from mt.stored_shortlist import learn_shortlist, shortlist_file, write_shortlist
+    from mt.translator import Translator
+
+    translator = Translator.load(run)
+    config, tokenizer = translator.config, translator.tokenizer
+    learnt = learn_shortlist(config, tokenizer, pieces)
+    path = shortlist_file(translator.path)
+    write_shortlist(path, learnt, tokenizer)
+    print(f"{shown(path)}: up to {pieces} target pieces for each of {len(tokenizer.source):,}, and {len(learnt.frequent_C)} frequent ones")
+    if config.data.valid:
+        corpora = read_corpora(config.data.valid, "valid", config.source, config.target)
+        pairs = [pair for corpus in corpora for pair in zip(corpus.sources, corpus.targets, strict=True) if pair[0].strip()][:lines]
+        looked_at = mean(len(learnt.pieces(source)) for source in tokenizer.encode_source([source for source, _ in pairs]))
+        print(f"a sentence looks at {looked_at:.0f} of {len(tokenizer.target):,} pieces, on average")
+        print(_with_and_without(translator, pairs))
+    print(f"use it: mt translate --model {shown(path.parent)} --shortlist, or decoding.shortlist: true")
+
+
+def _with_and_without(translator, pairs: Sequence[tuple[str, str]]) -> str:
+    """How translations with a shortlist compare with those without, in a line."""
+    from time import perf_counter
+
+    from mt.evaluation import quick_scores
+
+    sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
+    found, scores, seconds = [], [], []
+    for shortlist in (False, True):
+        options = translator.options(shortlist=shortlist, nbest=1)
+        with line_bar(len(sources), True) as progress:
+            begin = perf_counter()
+            found.append([best.text for best, *_ in translator.translate_nbest(sources, options, progress)])
+            seconds.append(perf_counter() - begin)
+        scores.append(quick_scores(found[-1], references, translator.target_language))
+    same = sum(one == other for one, other in zip(*found, strict=True))
+    return (
+        f"tried on {len(pairs)} validation pairs: {same} translations the same, BLEU {scores[0]['bleu']:.2f} → {scores[1]['bleu']:.2f}, "
+        f"chrF {scores[0]['chrf']:.2f} → {scores[1]['chrf']:.2f}, {seconds[0] / seconds[1]:.2f} times as fast"
+    )

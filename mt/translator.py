@@ -17,12 +17,14 @@ from mt.decoding.batches import translate_ids
 from mt.decoding.constraints import Constraints
 from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.phrases import Spelling, compile_phrase
+from mt.decoding.shortlist import Shortlist
 from mt.errors import DecodingError, RunError
 from mt.memory import give_back_freed_memory, prepare_to_translate
 from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
 from mt.runs import find_model, shown
 from mt.stored_model import load_model
+from mt.stored_shortlist import read_shortlist, shortlist_file
 from mt.translation import Translation
 
 BLOCK_LINES = 8192
@@ -41,6 +43,7 @@ class Translator:
         self.path = path
         self.others = others
         self._spelling: Spelling | None = None
+        self._shortlist: Shortlist | None = None
         prepare_to_translate()
 
     @classmethod
@@ -125,16 +128,25 @@ class Translator:
         """
         if isinstance(lines, str):
             raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
+        options = options or self.config.decoding
         found = []
         for first in range(0, len(lines), BLOCK_LINES):
             sources = self.tokenizer.encode_source([normalise(line) for line in lines[first : first + BLOCK_LINES]])
             # A line without text has nothing but its end token; the search answers an empty source with an empty translation.
             sources = [source if len(source) > 1 else [] for source in sources]
             own = None if constraints is None else constraints[first : first + BLOCK_LINES]
-            nbest = translate_ids(self.model, sources, options or self.config.decoding, progress, own)
+            nbest = translate_ids(self.model, sources, options, progress, own, self.shortlist() if options.shortlist else None)
             found += [[self._to_text(hypothesis) for hypothesis in hypotheses] for hypotheses in nbest]
             give_back_freed_memory()
         return found
+
+    def shortlist(self) -> Shortlist:
+        """The run's shortlist. RunError when `mt shortlist` has not made it, or its vocabulary is another."""
+        if self._shortlist is None:
+            if self.path is None:
+                raise RunError("decoding.shortlist needs a run's folder, where its shortlist lies: turn it off")
+            self._shortlist = read_shortlist(shortlist_file(self.path), self.tokenizer)
+        return self._shortlist
 
     def _to_text(self, hypothesis: Hypothesis) -> Translation:
         """A hypothesis with its tokens joined to text."""

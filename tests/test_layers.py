@@ -17,7 +17,7 @@ LAYERS = (
     ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file", "mt.config_advice", "mt.config_kinds",
      "mt.config_explain"),
     ("mt.data", "mt.model", "mt.decoding"),
-    ("mt.runs", "mt.run_lock", "mt.stored_model", "mt.run_facts", "mt.run_table", "mt.run_record", "mt.run_diff"),
+    ("mt.runs", "mt.run_lock", "mt.stored_model", "mt.stored_shortlist", "mt.run_facts", "mt.run_table", "mt.run_record", "mt.run_diff"),
     ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.serving", "mt.selftest",
      "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal", "mt.documents"),
     ("mt.commands", "mt.check_command", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.document_command",

@@ -19,7 +19,10 @@ from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.method import Method, Sentence
 from mt.decoding.precision import calculating
 from mt.decoding.processes import Found, SharedCounter, can_fork, search_in_forks
+from mt.decoding.rules import rules_for
 from mt.decoding.search import SearchOptions, Waiting, check_constraints, check_options, decode, make_method, rows_per_sentence
+from mt.decoding.shortlist import Shortlist
+from mt.errors import DecodingError
 from mt.model.interface import TranslationModel
 
 _WIDE = 512
@@ -36,14 +39,16 @@ def translate_ids(
     options: SearchOptions,
     progress: Callable[[int], None] | None = None,
     constraints: Sequence[Constraints] | None = None,
+    shortlist: Shortlist | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source sentence, best first, in the order of `sources`.
 
     sources: token ids as Tokenizer.encode_source gives them, EOS at the end. A source of EOS alone (or of nothing)
     gets one finished hypothesis without tokens, and the model is not asked. progress: called with the number of
     sentences just done. constraints: what each translation must begin with, must not contain, and must contain; the length
-    limit is raised by the tokens that this takes. Longest sentences go first: if memory is short, that shows at once. Neither the
-    order nor the batch nor the number of threads changes a result. Raises DecodingError as `search` does.
+    limit is raised by the tokens that this takes. shortlist: look at a sentence's likely pieces only, whatever
+    options.shortlist says. Longest sentences go first: if memory is short, that shows at once. Neither the order nor the batch nor the
+    number of threads changes a result (with a shortlist: but for rounding). Raises DecodingError as `search` does.
     """
     assert not model.training, "dropout is on: call model.eval() before searching"
     check_options(options)
@@ -55,10 +60,15 @@ def translate_ids(
         for number, (source, own) in enumerate(zip(sources, constraints, strict=True))
         if list(source) not in ([], [EOS])
     ]
+    if shortlist is not None and rules_for(options, sentences, 1, model.output_weight_VD.device) is not None:
+        raise DecodingError(
+            "decoding.shortlist looks at likely pieces only, and cannot be combined with what rules out or requires others "
+            "(decoding.no_repeat_ngram, --prefix, --forbid, --require): turn one of them off"
+        )
     if progress is not None and len(sentences) < len(sources):
         progress(len(sources) - len(sentences))
     with calculating(model, options.precision):
-        for number, hypotheses in _decode_all(model, sentences, options):
+        for number, hypotheses in _decode_all(model, sentences, options, shortlist):
             results[number] = hypotheses
             if progress is not None:
                 progress(1)
@@ -66,7 +76,7 @@ def translate_ids(
 
 
 def _decode_all(
-    model: TranslationModel, sentences: Sequence[Sentence], options: SearchOptions
+    model: TranslationModel, sentences: Sequence[Sentence], options: SearchOptions, shortlist: Shortlist | None
 ) -> Iterator[Found]:
     """Each sentence's number and hypotheses, as they become known.
 
@@ -87,7 +97,7 @@ def _decode_all(
 
     def found() -> Iterator[Found]:
         """What one search finds."""
-        return _searched(model, waiting, make_method(model, search_options, sentences), options)
+        return _searched(model, waiting, make_method(model, search_options, sentences), options, shortlist)
 
     if searches <= 1:
         small = device.type == "cpu" and model.output_weight_VD.shape[1] < _WIDE
@@ -150,10 +160,10 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _searched(
-    model: TranslationModel, waiting: Waiting, method: Method, options: SearchOptions
+    model: TranslationModel, waiting: Waiting, method: Method, options: SearchOptions, shortlist: Shortlist | None
 ) -> Iterator[Found]:
     """What one search finds. With a coverage penalty that is the whole beam's, ranked anew, and of those the n best."""
-    for sentence, hypotheses in decode(model, waiting, method):
+    for sentence, hypotheses in decode(model, waiting, method, shortlist):
         if _reranks(options):
             with _one_thread_each():  # with several the last bits would be others
                 hypotheses = rerank(model, sentence.source, hypotheses, options.coverage_penalty)[: options.nbest]

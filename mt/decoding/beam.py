@@ -170,7 +170,8 @@ class BeamSearch(Method):
         live = self._live_rows()
         rows_N = torch.tensor(live, device=self.device)
         log_probs_NV = self.log_probs(logits_GV[rows_N] if wanted is None else logits_GV[: len(live)], live)
-        best_NC, token_NC = top_k(log_probs_NV, min(self.width, log_probs_NV.shape[1]))
+        best_NC, column_NC = top_k(log_probs_NV, min(self.width, log_probs_NV.shape[1]))
+        token_NC = self.tokens(column_NC)
         if self.rules is not None:
             best_NC, token_NC = self.rules.with_guides(log_probs_NV, best_NC, token_NC, rows_N)
         num_candidates = token_NC.shape[1]
@@ -200,7 +201,7 @@ class BeamSearch(Method):
 
     def log_probs(self, logits_NV: Tensor, rows: Sequence[int]) -> Tensor:
         """The next tokens' log_probs_NV in these rows; what must not come next has -inf."""
-        log_probs_NV = next_log_probs(logits_NV)
+        log_probs_NV = next_log_probs(logits_NV, self.ids_U is None)
         if self.rules is not None:
             self.rules.restrict(log_probs_NV, rows)
         return log_probs_NV

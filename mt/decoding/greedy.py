@@ -60,10 +60,11 @@ class GreedySearch(Method):
 
     def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> None:
         """Take the best token of every row."""
-        log_probs_RV = next_log_probs(logits_GV)
+        log_probs_RV = next_log_probs(logits_GV, self.ids_U is None)
         if self.rules is not None:
             self.rules.restrict(log_probs_RV, range(len(log_probs_RV)))
-        log_prob_R1, self.token_B1 = top_k(log_probs_RV, 1)
+        log_prob_R1, column_R1 = top_k(log_probs_RV, 1)
+        self.token_B1 = self.tokens(column_R1)
         if self.rules is not None:
             self.rules.advance(None, self.token_R)
         for prefix, [token], [log_prob] in zip(self.prefixes, *to_host(self.token_B1, log_prob_R1), strict=True):

@@ -44,14 +44,16 @@ def length_penalty(length: float, alpha: float) -> float:
     return ((5.0 + length) / 6.0) ** alpha
 
 
-def next_log_probs(logits_RV: Tensor) -> Tensor:
+def next_log_probs(logits_RV: Tensor, of_all: bool = True) -> Tensor:
     """Log_probs_RV in float32 whatever the logits' dtype; tokens that are never produced get -inf.
+
+    of_all: the columns are the whole vocabulary, in its order; of a shortlist they are others, and none is of such a token.
 
     The normalisation is over the whole vocabulary, so that a hypothesis's log_prob is the model's own. A row whose logits hold NaN or
     +inf has nothing above -inf, or NaN: a search finds it (`no_token`) without a pass of its own over the vocabulary.
     """
     log_probs_RV = torch.log_softmax(logits_RV.float(), dim=-1)
-    for token in NEVER_PRODUCED:
+    for token in NEVER_PRODUCED if of_all else ():
         log_probs_RV[:, token] -= torch.inf  # subtracted, not assigned: NaN stays NaN
     return log_probs_RV
 

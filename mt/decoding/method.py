@@ -39,6 +39,12 @@ class Method(ABC):
     """Rows (W) of each sentence."""
     token_R: Tensor
     """The last token of every row: what the model reads next."""
+    ids_U: Tensor | None = None
+    """The tokens that the columns of the logits stand for; None: all, in their order."""
+
+    def tokens(self, column: Tensor) -> Tensor:
+        """The token ids of columns, in any shape."""
+        return column if self.ids_U is None else self.ids_U[column]
 
     @abstractmethod
     def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:

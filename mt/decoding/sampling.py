@@ -83,15 +83,16 @@ class Sampling(Method):
 
     def advance(self, logits_GV: Tensor, wanted: Sequence[int] | None = None) -> None:
         """Draw the next token of every row."""
-        log_probs_RV = next_log_probs(logits_GV)
+        log_probs_RV = next_log_probs(logits_GV, self.ids_U is None)
         if self.rules is not None:
             self.rules.restrict(log_probs_RV, range(len(log_probs_RV)))
         uniform = [stream.getrandbits(UNIFORM_BITS) / 2**UNIFORM_BITS for samples in self.samples for stream in samples.streams]
-        token_R = draw(log_probs_RV, torch.tensor(uniform, device=self.device), self.options)
+        column_R = draw(log_probs_RV, torch.tensor(uniform, device=self.device), self.options)
+        token_R = self.tokens(column_R)
         self.token_BW = token_R.view(-1, self.width)
         if self.rules is not None:
             self.rules.advance(None, token_R)
-        log_prob_BW = log_probs_RV.gather(1, token_R[:, None]).view(-1, self.width)
+        log_prob_BW = log_probs_RV.gather(1, column_R[:, None]).view(-1, self.width)
         for samples, tokens, log_probs in zip(self.samples, *to_host(self.token_BW, log_prob_BW), strict=True):
             for number, (token, log_prob) in enumerate(zip(tokens, log_probs, strict=True)):
                 if samples.running(number):

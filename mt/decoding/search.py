@@ -26,6 +26,7 @@ from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.method import Method, Sentence, put_items
 from mt.decoding.rules import rules_for
 from mt.decoding.sampling import Sampling
+from mt.decoding.shortlist import FlightVocabulary, Shortlist
 from mt.errors import DecodingError
 from mt.model.interface import DecoderState, TranslationModel
 
@@ -131,10 +132,12 @@ def make_method(model: TranslationModel, options: SearchOptions, sentences: Sequ
     return METHODS[options.method](options, device, rules_for(options, sentences, rows_per_sentence(options), device))
 
 
-def decode(model: TranslationModel, waiting: Waiting, method: Method) -> Iterator[tuple[Sentence, list[Hypothesis]]]:
-    """Decode what waits. Yields each sentence and its hypotheses as soon as they are known."""
+def decode(
+    model: TranslationModel, waiting: Waiting, method: Method, shortlist: Shortlist | None = None
+) -> Iterator[tuple[Sentence, list[Hypothesis]]]:
+    """Decode what waits. Yields each sentence and its hypotheses as soon as they are known. shortlist: of the pieces to be looked at."""
     assert not model.training, "dropout is on: call model.eval() before searching"
-    flight = Flight(model, waiting, method)
+    flight = Flight(model, waiting, method, shortlist)
     while flight.sentences and not waiting.stopped:
         yield from flight.step()
 
@@ -143,7 +146,9 @@ class Flight:
     """The sentences that are being decoded, the model's state for them, and those that are encoded and come next."""
 
     @torch.inference_mode()
-    def __init__(self, model: TranslationModel, waiting: Waiting, method: Method):
+    def __init__(self, model: TranslationModel, waiting: Waiting, method: Method, shortlist: Shortlist | None = None):
+        device = model.output_weight_VD.device
+        self._vocabulary = None if shortlist is None else FlightVocabulary(shortlist, method.width, device)
         self._model = model
         self._waiting = waiting
         self._method = method
@@ -157,18 +162,33 @@ class Flight:
             self.sentences = with_company(self.sentences, range(len(self.sentences)), self._least)
             self.state = self._start(self.sentences)
             """What the model remembers of them."""
-            method.put(range(len(self.sentences)), self.sentences)
+            self._put(range(len(self.sentences)), self.sentences)
 
     @torch.inference_mode()
     def step(self) -> list[tuple[Sentence, list[Hypothesis]]]:
         """One token for every hypothesis. Returns the sentences that are done with it, and their hypotheses."""
         wanted = round_up_rows(self._method.live_rows(), self._model.least_rows)
-        rows_R = self._method.advance(self._model.step(self._method.token_R, self.state, wanted), wanted)
+        rows_R = self._method.advance(self._logits(wanted), wanted)
         done = self._method.done()
         leaving = [(place, self.sentences[place]) for place in done]
         found = [(sentence, self._method.hypotheses(place)) for place, sentence in leaving if not sentence.is_company]
         self.go_on(done, rows_R)
         return found
+
+    def _logits(self, wanted: Sequence[int] | None) -> Tensor:
+        """logits_GV for the next tokens of the wanted rows; with a shortlist logits_GU, with -inf for what is not the sentence's own."""
+        if self._vocabulary is None:
+            return self._model.step(self._method.token_R, self.state, wanted)
+        self.state.columns = self._vocabulary.columns
+        self._method.ids_U = self._vocabulary.columns.ids_U
+        logits_GU = self._model.step(self._method.token_R, self.state, wanted)
+        return self._vocabulary.restrict(logits_GU, wanted)
+
+    def _put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
+        """Sentences take their places."""
+        self._method.put(places, sentences)
+        if self._vocabulary is not None:
+            self._vocabulary.put(places, sentences)
 
     def go_on(self, done: Sequence[int], rows_R: Tensor | None) -> None:
         """After a step: rows continue others of their sentence (None: themselves), sentences that are done make room for others."""
@@ -179,7 +199,7 @@ class Flight:
             here = len(self.sentences)
             places = [*free[: len(newcomers)], *range(here, here + len(newcomers) - len(free))]
             self.state.put(places, self._ready_state, range(self._ready_gone - len(newcomers), self._ready_gone))
-            self._method.put(places, newcomers)
+            self._put(places, newcomers)
             put_items(self.sentences, places, newcomers)
             free = free[len(newcomers) :]
         if free:
@@ -212,12 +232,16 @@ class Flight:
         rows_BW = torch.arange(here * width, device=places_B.device).view(here, width)[places_B]
         self.state.reorder(rows_BW.flatten(), sentences_B=places_B)
         self._method.keep(places)
+        if self._vocabulary is not None:
+            self._vocabulary.keep(places)
 
     def _start(self, sentences: Sequence[Sentence]) -> DecoderState:
         """Encode these."""
         assert all(sentence.source[-1] == EOS for sentence in sentences), "a source ends with EOS, as Tokenizer.encode_source makes it"
         source_BS = pad([sentence.source for sentence in sentences], self._model.source_length)
         source_BS = source_BS.to(self._model.output_weight_VD.device)
+        if self._vocabulary is not None:
+            self._vocabulary.expect(sentences)
         return self._model.start(self._model.encode(source_BS), self._method.width)
 
 

@@ -91,6 +91,8 @@ class Ensemble(TranslationModel):
     def step(self, token_R: Tensor, state: DecoderState, wanted: Sequence[int] | None = None) -> Tensor:
         """One token for each row, read by every member."""
         assert isinstance(state, EnsembleState)
+        for its in state.each:
+            its.columns = state.columns
         logits_GV = _mean([member.step(token_R, its, wanted) for member, its in zip(self.members, state.each, strict=True)])
         return logits_GV
 

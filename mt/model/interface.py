@@ -14,8 +14,8 @@ The dimension key (a tensor's name ends in its dimensions, `x_BSD` is sentences 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +33,21 @@ class Encoded:
     """True where a source position holds a token, False where it is padding."""
 
 
+@dataclass
+class Columns:
+    """Some pieces of the vocabulary, when no others are wanted (mt/decoding/shortlist.py): U columns of the logits."""
+
+    ids_U: Tensor
+    """Their token ids."""
+    prepared: dict[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    """The output projection to these columns as models have prepared it, by the model's id."""
+
+
 class DecoderState(ABC):
     """What the decoder remembers between two steps (keys and values, or a recurrent state): R = B·W rows."""
+
+    columns: Columns | None = None
+    """The pieces whose logits `step` gives; None: all."""
 
     @abstractmethod
     def reorder(self, rows_R: Tensor, sentences_B: Tensor | None = None) -> None:
@@ -106,7 +119,10 @@ class TranslationModel(nn.Module, ABC):
 
     @abstractmethod
     def step(self, token_R: Tensor, state: DecoderState, wanted: Sequence[int] | None = None) -> Tensor:
-        """Feed one token to each row, advance the state in place, return logits_GV for the next token of the wanted rows (None: all)."""
+        """Feed one token to each row, advance the state in place, return logits_GV for the next token of the wanted rows (None: all).
+
+        Where the state has `columns`, only of these pieces: logits_GU.
+        """
 
     def cross_attention(self, source_BS: Tensor, decoder_input_BT: Tensor, layer: int = -1) -> Tensor:
         """weights_BTS under teacher forcing: how much each target position looks at each source position, the mean of the heads.
@@ -128,6 +144,11 @@ def longer(x: Tensor, dimension: int, more: int, value: float = 0.0) -> Tensor:
     shape = [*x.shape]
     shape[dimension] = more
     return torch.cat([x, x.new_full(shape, value)], dim=dimension)
+
+
+def output_rows(output_weight_VD: Tensor, columns: Columns | None) -> Tensor:
+    """The rows of the output projection whose logits are wanted."""
+    return output_weight_VD if columns is None else output_weight_VD.index_select(0, columns.ids_U)
 
 
 def wanted_rows(x_RD: Tensor, wanted: Sequence[int] | None) -> Tensor:

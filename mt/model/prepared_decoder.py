@@ -8,7 +8,7 @@ Legend in mt/model/interface.py and transformer_state.py; N is sentences times h
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from mt.model.attention import LEAST_QUERIES, PIECE, round_up_queries, sum_in_pieces
+from mt.model.interface import Columns, output_rows
 from mt.model.linear import Arithmetic
 from mt.model.positions import RotaryPositions
 from mt.model.transformer_state import Position
@@ -106,6 +107,7 @@ class PreparedDecoder:
         self.layers = [PreparedLayer(layer, arithmetic) for layer in layers]
         self.norm = None if isinstance(norm, nn.Identity) else PreparedNorm.of(norm, arithmetic.dtype)
         self.output = arithmetic.prepare_weight(output_weight_VD)
+        self._arithmetic, self._output_weight_VD = arithmetic, output_weight_VD
 
     def sources(self, memory_BSD: Tensor) -> list[Tensor]:
         """Each layer's keys and values of the source, x_PBHSK."""
@@ -119,10 +121,17 @@ class PreparedDecoder:
             x_BWD = layer.step(x_BWD, number, position)
         return x_BWD
 
-    def logits(self, x_GD: Tensor) -> Tensor:
-        """logits_GV of the decoder's last states."""
-        logits_GV = self.output(x_GD if self.norm is None else self.norm(x_GD))
+    def logits(self, x_GD: Tensor, columns: Columns | None = None) -> Tensor:
+        """logits_GV of the decoder's last states; with columns, of these alone."""
+        x_GD = x_GD if self.norm is None else self.norm(x_GD)
+        logits_GV = self.output(x_GD) if columns is None else self._to_columns(columns)(x_GD)
         return logits_GV
+
+    def _to_columns(self, columns: Columns) -> Callable[[Tensor], Tensor]:
+        """The output projection to these columns, prepared once for each choice of them."""
+        if id(self) not in columns.prepared:
+            columns.prepared[id(self)] = self._arithmetic.prepare_weight(output_rows(self._output_weight_VD.detach(), columns))
+        return columns.prepared[id(self)]
 
 
 def look(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor) -> Tensor:

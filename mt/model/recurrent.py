@@ -19,7 +19,7 @@ from mt.data.special_ids import PAD
 from mt.errors import DecodingError
 from mt.model.attention import HIDDEN, mask_bias, padding_mask
 from mt.model.dropout import Dropout
-from mt.model.interface import DecoderState, Encoded, TranslationModel, longer, wanted_rows
+from mt.model.interface import DecoderState, Encoded, TranslationModel, longer, output_rows, wanted_rows
 from mt.model.linear import Linear, linear
 
 State = tuple[Tensor, ...]
@@ -235,7 +235,7 @@ class Recurrent(TranslationModel):
         assert isinstance(state, RecurrentState)
         with torch.autocast(token_R.device.type, enabled=False):
             x_RD = self.embed(token_R.unsqueeze(1), self.target_embedding).squeeze(1)
-            logits_GV = linear(wanted_rows(self.advance(x_RD, state), wanted), self.output_weight_VD)
+            logits_GV = linear(wanted_rows(self.advance(x_RD, state), wanted), output_rows(self.output_weight_VD, state.columns))
         return logits_GV
 
 

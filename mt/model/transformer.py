@@ -17,7 +17,7 @@ from mt.data.special_ids import PAD
 from mt.errors import DecodingError
 from mt.model.attention import MultiHeadAttention, causal_mask, mask_bias, memory_positions, padding_mask
 from mt.model.dropout import Dropout
-from mt.model.interface import DecoderState, Encoded, TranslationModel, wanted_rows
+from mt.model.interface import DecoderState, Encoded, TranslationModel, output_rows, wanted_rows
 from mt.model.linear import Arithmetic, Linear, has_int8, linear
 from mt.model.positions import build_positions
 from mt.model.prepared_decoder import PreparedDecoder
@@ -252,12 +252,12 @@ class Transformer(TranslationModel):
         x_BWD = self.positions.at(x_BWD, position.position_B, position.last)
         if state.prepared is not None:
             x_BWD = state.prepared.step(x_BWD.to(state.prepared.dtype), position)
-            return state.prepared.logits(wanted_rows(x_BWD.flatten(0, 1), wanted))
+            return state.prepared.logits(wanted_rows(x_BWD.flatten(0, 1), wanted), state.columns)
         x_BWD = x_BWD.to(_score_dtype(x_BWD))
         for number, layer in enumerate(self.decoder):
             x_BWD = layer.step(x_BWD, number, position)
         x_GD = wanted_rows(x_BWD.flatten(0, 1), wanted)
-        logits_GV = linear(self.decoder_norm(x_GD), self.output_weight_VD)
+        logits_GV = linear(self.decoder_norm(x_GD), output_rows(self.output_weight_VD, state.columns))
         return logits_GV
 
     def _prepare(self, dtype: torch.dtype) -> PreparedDecoder:
