@@ -74,7 +74,9 @@ _TIME_FOR_TRAINING = 0.8
 _LONG = 25
 """Estimated target tokens of a sentence, on average: Multi30k has 20, gnome-help 32 and pydocs 41."""
 _LEAST_EPOCHS = 5
-"""A network that does not see its corpus so often in the time there is is too large for the machine."""
+"""A network that does not see its corpus so often in the time there is is too large for the machine …"""
+_NARROWEST = 2
+"""… down to this one of SHAPES: a narrower one learnt less even where there was time for two epochs (docs/LOG.md, 2026-11-26)."""
 
 
 def estimated_tokens(text: str) -> float:
@@ -114,7 +116,7 @@ def choose_shape(facts: CorpusFacts, vocabulary: int, machine: MachineFacts, hou
     """
     number = next(at for at, shape in enumerate(SHAPES) if facts.target_tokens <= shape.up_to)
     chosen, seconds = number, hours * 3600 * _TIME_FOR_TRAINING
-    while (speed := machine.speed(SHAPES[chosen], vocabulary)) * seconds < _LEAST_EPOCHS * facts.target_tokens and chosen > 1:
+    while (speed := machine.speed(SHAPES[chosen], vocabulary)) * seconds < _LEAST_EPOCHS * facts.target_tokens and chosen > _NARROWEST:
         chosen -= 1
     reason = f"about {facts.target_tokens:,} target tokens: {SHAPES[chosen].origin}"
     if chosen < number:

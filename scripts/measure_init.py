@@ -6,7 +6,8 @@ For each corpus `mt init --hours` writes a configuration; what is written by han
 multi30k-en-de), its data and its vocabulary put in place of its own. Proposals are trained as written, and end before the time is over
 where they say so; the others use all of it. Two trainings run side by side, each with one thread, so that what disturbs one disturbs the
 other.
-Scored: the validation pairs, with the beam that each configuration has. Nothing looks at a test split.
+Scored: the validation pairs, with the beam that each configuration has; p is how probable so large a difference would be if the two were
+equally good (paired bootstrap of the sentences, Koehn 2004). Nothing looks at a test split.
 """
 
 import argparse
@@ -33,7 +34,7 @@ class Measured(NamedTuple):
     train: str
     """Path of the two files without their endings, which are the languages."""
     valid: str | None
-    """Likewise; None: `mt init` holds pairs out."""
+    """Likewise; None: 400 of the training pairs are held out first."""
     by_hand: str
     """The shipped configuration."""
     vocabulary: int
@@ -61,8 +62,10 @@ def mt(*arguments: str) -> None:
 def write_configurations(name: str, hours: float, folder: Path) -> dict[str, Path]:
     """What mt init proposes, and what is written by hand, for the same pairs."""
     corpus, data = CORPORA[name], Path(os.environ["MT_DATA"])
-    files = [str(data / f"{corpus.train}.{language}") for language in (corpus.source, corpus.target)]
-    valid = [f"{data / corpus.valid}.{language}" for language in (corpus.source, corpus.target)] if corpus.valid else []
+    languages = corpus.source, corpus.target
+    files, valid = ([f"{data / str(place)}.{language}" for language in languages] for place in (corpus.train, corpus.valid))
+    if corpus.valid is None:
+        files, valid = hold_out(files, folder / name)
     proposed, by_hand = folder / f"{name}-init.yaml", folder / f"{name}-hand.yaml"
     given = [word for file in valid for word in ("--valid", file)]
     mt("init", *files, "--source", corpus.source, "--target", corpus.target, *given, "--hours", str(hours), "-o", str(proposed), "--force")
@@ -76,15 +79,44 @@ def write_configurations(name: str, hours: float, folder: Path) -> dict[str, Pat
     return {"init": proposed, "hand": by_hand}
 
 
+def hold_out(files: list[str], place: Path, pairs: int = 400) -> tuple[list[str], list[str]]:
+    """The same files without some of their lines, spread over all, and those lines."""
+    written: tuple[list[str], list[str]] = [], []
+    for file in files:
+        lines = Path(file).read_text(encoding="utf-8").splitlines(keepends=True)
+        chosen = {number * len(lines) // pairs for number in range(pairs)}
+        for which, kept in zip(("train", "valid"), written, strict=True):
+            kept.append(f"{place}-{which}{Path(file).suffix}")
+            part = [line for number, line in enumerate(lines) if (number in chosen) == (which == "valid")]
+            Path(kept[-1]).write_text("".join(part), encoding="utf-8")
+    return written
+
+
+def compare(config: Path, found: dict[str, dict]) -> tuple[float, float]:
+    """p of the difference in BLEU and in chrF between the first seeds' translations."""
+    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.significance import PairedTest
+
+    from mt.config_file import load_config
+    from mt.data.corpus import read_corpora
+
+    loaded = load_config(str(config))
+    references = [line for corpus in read_corpora(loaded.data.valid, "valid", loaded.source, loaded.target) for line in corpus.targets]
+    systems = [(which, Path(result["translations"]).read_text(encoding="utf-8").split("\n")[:-1]) for which, result in found.items()]
+    _, scores = PairedTest(systems, {"BLEU": BLEU(references=[references]), "chrF2": CHRF(references=[references])}, None, "bs", 1000)()
+    return scores["BLEU"][1].p_value, scores["chrF2"][1].p_value
+
+
 def train_and_score(config: Path, run: str, seed: int, folder: Path) -> dict:
     """Scores of the validation pairs, updates and minutes."""
     mt("train", "--config", str(config), "--restart", "--set", f"name={run}", "--set", f"training.seed={seed}")
     place = Path(os.environ.get("MT_RUNS", "runs")) / run
-    scores = folder / f"{run}.json"
-    mt("eval", "--model", str(place), "--split", "valid", "--json", str(scores))
+    scores, translations = folder / f"{run}.json", folder / f"{run}.txt"
+    mt("eval", "--model", str(place), "--split", "valid", "--json", str(scores), "--output", str(translations))
     summary = json.loads((place / "summary.json").read_text(encoding="utf-8"))
     read = json.loads(scores.read_text(encoding="utf-8"))
     scored = {"run": run, "bleu": read["bleu"]["score"], "chrf": read["chrf"]["score"], "steps": summary["step"]}
+    scored["translations"] = str(translations)
     return scored | {key: summary[key] for key in ("seconds", "parameters")}
 
 
@@ -109,16 +141,18 @@ def main() -> None:
         }
         rows = []
         for name in arguments.corpora:
-            for which in ("init", "hand"):
+            first = {which: jobs[name, which, arguments.seeds[0]].result() for which in ("init", "hand")}
+            p = compare(written[name]["hand"], first)
+            for which in first:
                 results = [jobs[name, which, seed].result() for seed in arguments.seeds]
                 cells = [
                     " / ".join(f"{result[key]:.{digits}f}" for result in results)
                     for key, digits in (("bleu", 2), ("chrf", 2), ("steps", 0))
                 ]
                 minutes = statistics.mean(result["seconds"] for result in results) / 60
-                rows.append([name, which, *cells, f"{minutes:.1f}", f"{results[0]['parameters']:,}"])
+                rows.append([name, which, *cells, f"{minutes:.1f}", f"{results[0]['parameters']:,}", *(f"{one:.3f}" for one in p)])
                 print(json.dumps(results), flush=True)
-        print(text_table(["corpus", "written by", "BLEU", "chrF", "updates", "minutes", "parameters"], rows))
+        print(text_table(["corpus", "written by", "BLEU", "chrF", "updates", "minutes", "parameters", "p (BLEU)", "p (chrF)"], rows))
 
 
 if __name__ == "__main__":
