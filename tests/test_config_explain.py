@@ -197,7 +197,7 @@ def test_a_configuration_that_is_wrong_is_refused() -> None:
     assert outcome.exit_code == 2 and "must be at least 0" in outcome.stderr
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 140])
+@pytest.mark.parametrize("width", [60, 140, *(pytest.param(width, marks=pytest.mark.slow) for width in (80, 100))])
 def test_everything_can_be_explained_and_keeps_to_the_width(width: int) -> None:
     resolved = Resolved.read("demo", ())
     for key in (*all_keys(), "name", "source", "target"):

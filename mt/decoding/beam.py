@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import Hypothesis, length_penalty, make_hypothesis, next_log_probs, no_token, rank, top_k
+from mt.decoding.hypothesis import Hypothesis, length_penalty, make_hypothesis, next_log_probs, no_token, rank
 from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
 from mt.decoding.rules import Rules
 
@@ -170,8 +170,7 @@ class BeamSearch(Method):
         live = self._live_rows()
         rows_N = torch.tensor(live, device=self.device)
         log_probs_NV = self.log_probs(logits_GV[rows_N] if wanted is None else logits_GV[: len(live)], live)
-        best_NC, column_NC = top_k(log_probs_NV, min(self.width, log_probs_NV.shape[1]))
-        token_NC = self.tokens(column_NC)
+        best_NC, token_NC = self.best_tokens(log_probs_NV, min(self.width, log_probs_NV.shape[1]))
         if self.rules is not None:
             best_NC, token_NC = self.rules.with_guides(log_probs_NV, best_NC, token_NC, rows_N)
         num_candidates = token_NC.shape[1]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, no_token, top_k
+from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, no_token
 from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
 from mt.decoding.rules import Rules
 
@@ -63,8 +63,7 @@ class GreedySearch(Method):
         log_probs_RV = next_log_probs(logits_GV, self.ids_U is None)
         if self.rules is not None:
             self.rules.restrict(log_probs_RV, range(len(log_probs_RV)))
-        log_prob_R1, column_R1 = top_k(log_probs_RV, 1)
-        self.token_B1 = self.tokens(column_R1)
+        log_prob_R1, self.token_B1 = self.best_tokens(log_probs_RV, 1)
         if self.rules is not None:
             self.rules.advance(None, self.token_R)
         for prefix, [token], [log_prob] in zip(self.prefixes, *to_host(self.token_B1, log_prob_R1), strict=True):

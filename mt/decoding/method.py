@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mt.decoding.constraints import NONE, Constraints
-from mt.decoding.hypothesis import Hypothesis
+from mt.decoding.hypothesis import Hypothesis, top_k
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ class Method(ABC):
     def tokens(self, column: Tensor) -> Tensor:
         """The token ids of columns, in any shape."""
         return column if self.ids_U is None else self.ids_U[column]
+
+    def best_tokens(self, log_probs_RV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The `count` (C) best log-probabilities of each row and their tokens, best first."""
+        best_RC, column_RC = top_k(log_probs_RV, count)
+        return best_RC, self.tokens(column_RC)
 
     @abstractmethod
     def put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:

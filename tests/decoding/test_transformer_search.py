@@ -57,7 +57,9 @@ def many_sources(count: int, vocabulary: int) -> list[list[int]]:
     return [[*draw.choices(range(4, vocabulary), k=draw.randint(1, 40)), EOS] for _ in range(count)]
 
 
-@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary", "none"])
+@pytest.mark.parametrize(
+    "positions", ["sinusoidal", "rotary", *(pytest.param(one, marks=pytest.mark.slow) for one in ("learned", "none"))]
+)
 @pytest.mark.parametrize(
     "options",
     [

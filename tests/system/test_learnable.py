@@ -32,7 +32,7 @@ def short_pairs(folder: Path, longest: int) -> list[str]:
 @pytest.mark.parametrize(
     ("architecture", "settings", "longest"),
     [
-        ("transformer", ["training.max_steps=250"], 8),
+        pytest.param("transformer", ["training.max_steps=250"], 8, marks=pytest.mark.slow),  # the toy tasks are learnt by one
         ("rnn-attention", [*RECURRENT, "training.max_steps=300"], 8),
         ("rnn", [*RECURRENT, "model.cell=gru", "training.max_steps=600"], 4),
     ],

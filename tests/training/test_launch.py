@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from mt.runs import RunDirectory, runs_root
 from tests.processes import mt_process, num_lines, sets, start_mt, wait_until
 from tests.tiny import SETTINGS
@@ -29,6 +31,7 @@ def test_it_trains_and_speaks_once() -> None:
     assert RunDirectory(runs_root() / "tiny").finished()
 
 
+@pytest.mark.slow
 def test_a_deadline_holds_for_all_of_them() -> None:
     """Clocks differ a little; what the processes do together must not."""
     settings = [*SETTINGS, "training.max_steps=1000", "training.validate_every=100", "training.save_every=100"]
