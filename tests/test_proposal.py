@@ -62,8 +62,8 @@ def test_a_slow_machine_gets_a_smaller_network_and_a_deadline() -> None:
     assert "training.r_drop" in proposed(500_000, LAPTOP, 10.0) and "training.r_drop" not in proposed(500_000, LAPTOP, 0.1)
 
 
-def test_long_sentences_and_little_text_get_no_penalty_that_lengthens() -> None:
-    for pairs, length, penalty in ((30_000, 12, 1.4), (30_000, 40, 1.0), (1000, 12, 1.0)):
+def test_long_sentences_get_no_penalty_that_lengthens_and_little_text_sooner() -> None:
+    for pairs, length, penalty in ((30_000, 12, 1.4), (30_000, 40, 1.0), (1000, 12, 1.4), (1000, 18, 1.0), (10_000, 18, 1.4)):
         settings = propose(CorpusFacts(pairs, pairs * length, pairs * length, 90, True), LAPTOP, 1.0)
         assert {setting.key: setting.value for setting in settings}["decoding.length_penalty"] == penalty
 
