@@ -360,7 +360,7 @@ class DecodingConfig(Section):
     faster, with a few other translations. `mt shortlist` learns it from the training pairs; training and validation do without."""
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     """What translating calculates in. fp32: the same translation whatever is translated beside it. bf16 and int8 (weights of 8 bits, on
-    CPUs with VNNI or AMX): faster for wide models, with a few other translations."""
+    CPUs with VNNI or AMX): faster for wide models, with a few other translations. Validation during training does without."""
 
     def combinations(self) -> Iterator[Combination]:
         """A search returns no more hypotheses than it keeps."""
@@ -407,6 +407,8 @@ class Config(Section):
                 f"pairs of up to data.max_length ({self.data.max_length}) tokens do not fit into "
                 f"{self.model.max_positions} learned positions: raise max_positions or lower max_length",
             )
+        if self.model.architecture != "transformer" and self.decoding.precision == "int8":
+            yield Combination(("decoding.precision", "model.architecture"), "decoding.precision: int8 is for the transformer: take fp32")
         if self.model.architecture != "transformer" and (self.training.compile or self.training.shard):
             key = "training.compile" if self.training.compile else "training.shard"
             yield Combination((key, "model.architecture"), f"{key} is for the transformer: remove it")

@@ -37,7 +37,7 @@ def prepare_to_translate() -> None:
     """What the C library and oneDNN are told before a search: see keep_few_kernels and keep_freed_memory.
 
     A step's logits, 10 MB for 256 hypotheses and 10,000 pieces, would else be new pages at every step: beam 5 has a fifth of the page
-    faults, greedy search half of them, and they take 4 and 9 % less time (docs/LOG.md, 2026-11-26).
+    faults, greedy search half of them (docs/LOG.md, 2026-11-26).
     """
     keep_few_kernels()
     keep_freed_memory()

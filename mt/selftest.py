@@ -24,7 +24,7 @@ from mt.model.interface import TranslationModel
 ROUNDING = 1e-3
 """How far apart two log-probabilities of a translation may be where the arithmetic is another, in fp32."""
 APPROXIMATE = {"bf16": 0.25, "int8": 0.25}
-"""The share of the translations that may be others in a precision below fp32, well above what was seen (6 to 8 %): near-ties are many."""
+"""The share of the translations that may be others in a precision below fp32, above what was seen (5 to 15 %): near-ties are many."""
 _APPROXIMATE_SCORE = 1.0
 """How far apart the log-probabilities of a whole translation may be there."""
 

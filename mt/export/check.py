@@ -77,7 +77,7 @@ class ExportCheck:
 
 def check(translator: Translator, side: Side, sources: Sequence[str], references: Sequence[str]) -> ExportCheck:
     """Compare on these pairs, none of which may be empty."""
-    tokenizer, options = translator.tokenizer, translator.config.decoding
+    tokenizer, options = translator.tokenizer, translator.config.decoding.model_copy(update={"precision": "fp32"})
     encoded, targets = tokenizer.encode_source(sources), tokenizer.encode_target(references)
     limit = max(length_limit(len(source) - 1, options) for source in encoded)
     scored = score_ids(translator.model, encoded, targets, options.length_penalty)

@@ -102,7 +102,7 @@ def validate(
     with torch.inference_mode(), hardware.autocast():
         loss = mean_loss(model, valid.pairs, config.training, hardware, ranks)
         chosen = valid.pairs.sources[: valid.translated]
-        greedy = config.decoding.model_copy(update={"method": "greedy", "nbest": 1})
+        greedy = config.decoding.model_copy(update={"method": "greedy", "nbest": 1, "precision": "fp32"})  # autocast has its own
         hypotheses = translate_ids(model, chosen[ranks.number :: ranks.count], greedy)
     tokens: list[list[int]] = [[] for _ in chosen]
     finished = [True] * len(chosen)

@@ -111,6 +111,11 @@ def test_where_there_is_no_int8_it_is_said_and_nothing_is_left_on(monkeypatch: p
     assert translate_ids(model, SOURCES[:2], DecodingConfig()) == exact
 
 
+def test_a_configuration_that_could_not_translate_is_refused_before_it_trains() -> None:
+    outcome = run_mt("train", "--config", "rnn", "--set", "data=copy", "--set", "decoding.precision=int8")
+    assert outcome.exit_code == 2 and "int8 is for the transformer" in outcome.stderr
+
+
 @needs_int8
 def test_a_failure_inside_leaves_the_model_in_fp32() -> None:
     model = random_model()
