@@ -98,14 +98,14 @@ def choose(training: Training, candidates: dict) -> tuple[str, dict, dict | None
 
 
 def test_scores(training: Training) -> dict | None:
-    """The test pairs translated as configured, in fp32, and scored; None without test pairs."""
+    """The test pairs translated as configured, but in fp32 and without a shortlist, and scored; None without test pairs."""
     data, config = training.data, training.config
     if not data.test:
         return None
     translator = Translator(training.model.eval(), data.tokenizer, config)
     sources = [line for corpus in data.test for line in corpus.sources]
     references = [line for corpus in data.test for line in corpus.targets]
-    scores = score(translator.translate(sources), references, config.target)
+    scores = score(translator.translate(sources, precision="fp32", shortlist=False), references, config.target)
     if scores["notice"]:
         _log.warning(scores["notice"])
     return scores

@@ -17,7 +17,9 @@ from mt.model.build import build_model
 from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
 from mt.model.linear import has_int8
+from mt.training.trainer import train
 from tests.command_line import run_mt
+from tests.tiny import tiny_config
 
 SIZE = 700
 SOURCES = [[4 + (31 * number + 7 * place) % 600 for place in range(1 + number % 9)] + [EOS] for number in range(30)]
@@ -134,6 +136,12 @@ def test_the_command_learns_it_and_translating_uses_it(trained_run: Path) -> Non
     for model in ("run", str(checkpoint)):
         used = run_mt("translate", "--model", model, "--shortlist", "ba be bi bo", "")
         assert (used.exit_code, used.stdout) == (0, "ba be bi bo\n\n"), used.stderr
+
+
+def test_a_training_ends_well_whose_configuration_asks_for_a_shortlist_and_int8() -> None:
+    """Neither is there when the test pairs are scored: the shortlist is learnt afterwards, and int8 is not on every machine."""
+    summary = train(tiny_config("data.test=copy", "decoding.shortlist=true", "decoding.precision=int8"))
+    assert "bleu" in summary["test"]
 
 
 def test_a_shortlist_that_does_not_belong_to_the_run_is_refused(trained_run: Path, tmp_path: Path) -> None:
