@@ -155,6 +155,8 @@ REFUSALS = (
     Refusal(("decoding.nbest", "decoding.beam_size", "decoding.method"), "method: beam with an nbest above beam_size",
             ("decoding.nbest=6",)),
     Refusal(("decoding.nbest", "decoding.method"), "method: greedy with an nbest above 1", ("decoding.method=greedy", "decoding.nbest=2")),
+    Refusal(("decoding.precision", "model.architecture"), "precision: int8 with architecture: rnn or rnn-attention",
+            ("decoding.precision=int8", "model.architecture=rnn")),
 )
 """All of them."""
 
