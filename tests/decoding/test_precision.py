@@ -1,6 +1,7 @@
 """Translating in bf16 and int8: nearly the same, the same whatever is beside it, and fp32 again afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,21 @@ from torch import nn
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.data.special_ids import EOS
+from mt.decoding import batches
 from mt.decoding.batches import translate_ids
 from mt.decoding.precision import calculating
+from mt.decoding.scoring import score_ids
 from mt.errors import DecodingError
+from mt.export.check import check
 from mt.model import transformer
 from mt.model.build import build_model
 from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
 from mt.model.linear import Int8Linear, Linear, has_int8
+from mt.training.trainer import train
+from mt.translator import Translator
 from tests.command_line import run_mt
+from tests.tiny import tiny_config
 
 needs_int8 = pytest.mark.skipif(not has_int8(torch.device("cpu")), reason="this CPU has neither VNNI nor AMX")
 SOURCES = [[4 + (7 * number + place) % 50 for place in range(1 + number % 9)] + [EOS] for number in range(40)]
@@ -135,3 +142,38 @@ def test_an_unknown_precision_is_refused(trained_run: Path) -> None:
     outcome = run_mt("translate", "--model", str(trained_run), "--precision", "int4", "ba")
     assert outcome.exit_code == 2
     assert "decoding.precision" in outcome.stderr and "int8" in outcome.stderr
+
+
+@pytest.fixture
+def calculated_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The precision of every search from here on."""
+    seen: list[str] = []
+
+    def watching(model: TranslationModel, precision: str) -> AbstractContextManager[None]:
+        seen.append(precision)
+        return calculating(model, precision)
+
+    monkeypatch.setattr(batches, "calculating", watching)
+    return seen
+
+
+def test_validation_calculates_in_fp32_whatever_the_configuration_translates_in(calculated_in: list[str]) -> None:
+    train(tiny_config("decoding.precision=bf16"))
+    assert len(calculated_in) >= 2 and {*calculated_in} == {"fp32"}, "validated after 5 and 10 updates"
+
+
+def test_an_export_is_compared_with_fp32_whatever_the_configuration_translates_in(trained_run: Path, calculated_in: list[str]) -> None:
+    loaded = Translator.load(trained_run)
+    loaded.config = loaded.config.model_copy(update={"decoding": loaded.config.decoding.model_copy(update={"precision": "bf16"})})
+
+    class Itself:
+        """The model on the other side: what it is compared with must be the same to the last token."""
+
+        def translate(self, sources: Sequence[Sequence[int]], options: DecodingConfig, limit: int) -> list[list[int]]:
+            return [best.tokens for best, *_ in translate_ids(loaded.model, sources, options.model_copy(update={"precision": "fp32"}))]
+
+        def score(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[list[float]]:
+            return [one.token_log_probs for one in score_ids(loaded.model, sources, targets, 1.0)]
+
+    found = check(loaded, Itself(), ["ba be bi", "da di"], ["ba be bi", "da di"])
+    assert {*calculated_in} == {"fp32"} and found.greedy_equal == 2
