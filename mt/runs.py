@@ -32,9 +32,9 @@ def runs_root() -> Path:
 
 
 def shown(path: Path) -> str:
-    """A path as it is shown to a person: relative to the current directory when it lies below it."""
+    """A path as it is shown to a person: relative to the current directory when it lies below it. A link keeps its own name."""
     try:
-        return str(path.resolve().relative_to(Path.cwd().resolve()))
+        return str((path.parent.resolve() / path.name).relative_to(Path.cwd().resolve()))
     except ValueError:
         return str(path)
 

@@ -53,7 +53,7 @@ def test_a_configuration_that_claims_an_absurd_size_takes_no_memory(run: RunDire
 def test_links_that_lead_out_of_the_folder_are_not_followed(run: RunDirectory, tmp_path: Path, name: str) -> None:
     shutil.move(run.path / name, tmp_path / "outside")
     (run.path / name).symlink_to(tmp_path / "outside")
-    with pytest.raises(RunError, match="leads out of the run's folder"):
+    with pytest.raises(RunError, match=rf"{re.escape(name)}: this is a link that leads out of the run's folder"):
         load_model(run.path)
 
 

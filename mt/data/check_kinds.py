@@ -30,7 +30,8 @@ KINDS: dict[str, Kind] = {
     "bytes": Kind("error", "bytes that are no text", "training refuses the file", _DROP, "drop"),
     "nul": Kind("error", "NUL or half a character", "training refuses the file", _DROP, "drop"),
     "unequal": Kind("error", "unequal numbers of lines", "training refuses the files: from some line on nothing belongs together",
-                    "find the line with 'shifted' below, or compare the ends of both files; mt check --fix OUT leaves out the surplus"),
+                    "find the line: 'shifted', where it stands below, names it; else compare the ends of both files. "
+                    "mt check --fix OUT leaves out the surplus"),
     "shifted": Kind("error", "lines that fit a neighbour better than their partner",
                     "the model learns sentences that are not translations of each other",
                     "repair the line before the first one; mt check --fix OUT leaves the run out", "drop"),

@@ -63,7 +63,8 @@ def many_sources(count: int, vocabulary: int) -> list[list[int]]:
 @pytest.mark.parametrize(
     "options",
     [
-        DecodingConfig(beam_size=5, nbest=3), DecodingConfig(beam_size=2), DecodingConfig(method="greedy"),
+        DecodingConfig(beam_size=5, nbest=3), pytest.param(DecodingConfig(beam_size=2), marks=pytest.mark.slow),
+        DecodingConfig(method="greedy"),
         DecodingConfig(method="sampling", nbest=2),
     ],
     ids=lambda options: f"{options.method}-{options.beam_size}",

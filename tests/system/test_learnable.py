@@ -34,7 +34,7 @@ def short_pairs(folder: Path, longest: int) -> list[str]:
     [
         pytest.param("transformer", ["training.max_steps=250"], 8, marks=pytest.mark.slow),  # the toy tasks are learnt by one
         ("rnn-attention", [*RECURRENT, "training.max_steps=300"], 8),
-        ("rnn", [*RECURRENT, "model.cell=gru", "training.max_steps=600"], 4),
+        pytest.param("rnn", [*RECURRENT, "model.cell=gru", "training.max_steps=600"], 4, marks=pytest.mark.slow),
     ],
 )
 def test_the_copy_task_is_learned(architecture: str, settings: list[str], longest: int, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ BROKEN = {
     "a learning rate a hundred times too high": ("the decoder ignores the source", ("training.learning_rate=0.3", "training.record=false")),
     "shuffled references": ("valid pairs are unlike the training pairs", ()),
 }
-LONG = ("the target is the source", "a learning rate a hundred times too high")
+LONG = ("the target is the source", "shuffled references", "a learning rate a hundred times too high")
 """Tried by make test-all alone."""
 
 

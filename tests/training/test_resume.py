@@ -115,7 +115,9 @@ def test_five_updates_and_five_more_equal_ten(variant: str) -> None:
     assert ("ema.safetensors" in saved(run_called("whole"), 10)) == ("EMA" in variant or "every" in variant)
 
 
-@pytest.mark.parametrize("variant", ["plain", "everything", "everything with BPE"])
+@pytest.mark.parametrize(
+    "variant", [pytest.param("plain", marks=pytest.mark.slow), "everything", pytest.param("everything with BPE", marks=pytest.mark.slow)]
+)
 def test_five_updates_and_five_more_in_a_new_process_equal_ten(variant: str) -> None:
     train(tiny_config(*VARIANTS[variant], "name=whole"))
     train(tiny_config(*VARIANTS[variant], "name=halves", "training.max_steps=5"))
@@ -197,7 +199,7 @@ def test_what_a_crash_leaves_is_cleared_away() -> None:
     assert_same_end(run, run_called("whole"), 10)
 
 
-@pytest.mark.parametrize(("name", "number"), [("SIGINT", signal.SIGINT), ("SIGTERM", signal.SIGTERM)])
+@pytest.mark.parametrize(("name", "number"), [("SIGINT", signal.SIGINT), pytest.param("SIGTERM", signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_saves_stops_with_130_and_says_how_to_go_on(name: str, number: int, uninterrupted: RunDirectory, averaged: None) -> None:
     run = run_called("long")
     process = start_mt("train", "--config", "copy", *sets([*SETTINGS, *LONG, "name=long"]))
