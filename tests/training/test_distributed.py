@@ -66,7 +66,6 @@ def test_two_processes_have_the_losses_of_one(settings: list[str]) -> None:
     assert stderr.count("training pairs") == 1 and "in 2 processes" in stderr, "one process speaks"
 
 
-@pytest.mark.slow
 def test_checkpoints_of_divided_weights_are_like_any_others() -> None:
     """Two processes with divided weights, then three, then two whole: as if it had been one all along."""
     settings = ["training.optimizer=muon", "training.ema_decay=0.9", "training.average=none"]
@@ -85,7 +84,6 @@ def test_checkpoints_of_divided_weights_are_like_any_others() -> None:
                 torch.testing.assert_close(tensor, others[name], rtol=2e-2, atol=1e-2)
 
 
-@pytest.mark.slow
 def test_a_killed_process_ends_all_with_a_message_and_any_number_goes_on() -> None:
     name, run = "killed", RunDirectory(runs_root() / "killed")
     settings = [f"name={name}", "training.max_steps=2000", "training.save_every=20", "training.validate_every=10000"]
