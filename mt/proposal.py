@@ -61,7 +61,7 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape(150_000, 192, 4, 768, 3, 0.2, 100, "in equal time better than one of 128 on three such corpora (docs/LOG.md, 2026-11-26)"),
+    Shape(150_000, 192, 4, 768, 3, 0.2, 160, "in equal time better than one of 128 on three such corpora (docs/LOG.md, 2026-11-26)"),
     Shape(600_000, 128, 4, 256, 4, 0.2, 40, "the Transformer-Tiny of Wu et al. 2021, made for 29,000 short pairs"),
     Shape(2_500_000, 192, 4, 768, 3, 0.2, 20, "as in the shipped ko-en, for a million tokens"),
     Shape(15_000_000, 256, 4, 1024, 4, 0.15, 12, "between the shipped ko-en and the paper's base model"),
