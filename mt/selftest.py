@@ -2,8 +2,8 @@
 
 Each check translates the same sentences in two ways and compares tokens and scores. With a Transformer in fp32 on a CPU both must be equal
 to the last bit where only the company of a sentence changes; where the arithmetic itself is another (the whole target read at once instead
-of step by step; a recurrent model, whose kernels look at the batch; a GPU), scores may differ by rounding, tokens may not. bf16 and int8
-are approximations, and may translate a share of the sentences in another way.
+of step by step; numpy instead of torch; a recurrent model, whose kernels look at the batch; a GPU), scores may differ by rounding, tokens
+may not. bf16 and int8 are approximations, and may translate a share of the sentences in another way.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +16,22 @@ from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
-from mt.decoding.hypothesis import Hypothesis
+from mt.decoding.hypothesis import Hypothesis, length_limit
 from mt.decoding.scoring import score_ids
 from mt.errors import DecodingError
+from mt.instant.search import UncertainError, search
+from mt.instant.transformer import Transformer as NumpyTransformer
+from mt.instant.transformer import UnsuitedWeightsError
 from mt.model.interface import TranslationModel
+from mt.model.transformer import Transformer
+from mt.stored_model import parameters_of
 
 ROUNDING = 1e-3
 """How far apart two log-probabilities of a translation may be where the arithmetic is another, in fp32."""
 APPROXIMATE = {"bf16": 0.25, "int8": 0.25}
 """The share of the translations that may be others in a precision below fp32, above what was seen (5 to 15 %): near-ties are many."""
+IN_NUMPY = "torch – numpy, where it is certain"
+"""The name of that check."""
 _APPROXIMATE_SCORE = 1.0
 """How far apart the log-probabilities of a whole translation may be there."""
 
@@ -108,12 +115,29 @@ def run_checks(
     for name, run in checks:
         progress(name)
         found.append(compare(name, *run()))
+    if isinstance(model, Transformer):
+        progress(IN_NUMPY)
+        found += _in_numpy(model, sources, usual, options)
     for precision, share in APPROXIMATE.items():
         name = f"fp32 – {precision}"
         progress(name)
         with suppress(DecodingError):  # this model or machine has no int8
             found.append(compare(name, usual, translated(precision=precision), share))
     return found
+
+
+def _in_numpy(model: Transformer, sources: Sequence[Sequence[int]], usual: Sequence[NBest], options: DecodingConfig) -> list[Check]:
+    """The search that `mt translate` has for a few sentences, on those that it is certain of; none where it cannot compute the model."""
+    tensors = {name: tensor.cpu().numpy() for name, tensor in parameters_of(model).items()}
+    try:
+        net = NumpyTransformer(model.config, model.source_embedding.num_embeddings, len(model.output_weight_VD), tensors)
+    except UnsuitedWeightsError:
+        return []
+    pairs = []
+    for source, hypotheses in zip(sources, usual, strict=True):
+        with suppress(UncertainError):
+            pairs.append((hypotheses, [search(net, list(source), options, length_limit(len(source) - 1, options))]))
+    return [compare(IN_NUMPY, [one for one, _ in pairs], [other for _, other in pairs])] if pairs else []
 
 
 def _scored(

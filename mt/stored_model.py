@@ -1,27 +1,22 @@
 """Weights as files, and a model from a run: safetensors with the tokenizer's hash in their metadata; nothing is pickled."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from mt.config import Config, ModelConfig
-from mt.config_file import load_config
 from mt.data.tokenizer import Tokenizer
 from mt.errors import RunError
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
-from mt.runs import RunDirectory, checkpoint_damage, file_hash, shown, weights_of
-
-FORMAT = "mt-1"
-"""Stands in the metadata of every weights file."""
+from mt.runs import shown
+from mt.stored_files import FORMAT, find_stored, opened_weights
 
 
 def serialise(tensors: Mapping[str, Tensor], stamp: str) -> bytes:
@@ -33,33 +28,14 @@ def serialise(tensors: Mapping[str, Tensor], stamp: str) -> bytes:
 
 def read_tensors(path: Path, stamp: str | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file. RunError when it is missing, damaged, or made with another tokenizer than `stamp`."""
-    with _opened(path, stamp) as stream:
+    with opened_weights(path, stamp, "pt") as stream:
         return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dict
 
 
 def read_shapes(path: Path, stamp: str) -> dict[str, tuple[int, ...]]:
     """The shapes of the tensors in a safetensors file, which is read no further than that. RunError as read_tensors."""
-    with _opened(path, stamp) as stream:
+    with opened_weights(path, stamp, "pt") as stream:
         return {name: tuple(stream.get_slice(name).get_shape()) for name in stream.keys()}  # noqa: SIM118 - not a dict
-
-
-@contextmanager
-def _opened(path: Path, stamp: str | None) -> Iterator[Any]:
-    """A safetensors file of mt; what is wrong with it inside is a RunError."""
-    try:
-        with safe_open(path, framework="pt") as stream:
-            metadata = json.loads((stream.metadata() or {}).get("mt", "{}"))
-            if stamp is not None and metadata.get("tokenizer") != stamp:
-                raise RunError(
-                    f"{shown(path)}: these weights were trained with another tokenizer (theirs begins "
-                    f"{metadata.get('tokenizer', '?')[:12]}, the one beside them {stamp[:12]}); put the run's own tokenizer "
-                    "back, or translate with the run that belongs to it"
-                )
-            yield stream
-    except FileNotFoundError as error:
-        raise RunError(f"{shown(path)}: there are no weights here") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise RunError(f"{shown(path)}: the weights are damaged or cut short ({error})") from error
 
 
 def parameters_of(model: TranslationModel) -> dict[str, Tensor]:
@@ -105,40 +81,14 @@ class LoadedModel:
     """In evaluation mode, on the CPU, fp32."""
 
 
-def refuse_damaged(run: RunDirectory, weights: Path) -> None:
-    """RunError when weights are not, bit for bit, what training wrote; what has no hash is taken as it is."""
-    advice = f"copy it again, or take another checkpoint of {shown(run.checkpoints_path)} with --model"
-    if weights != run.weights_path:
-        damage = checkpoint_damage(weights.parent, weights.name)
-        if damage is not None:
-            raise RunError(f"{shown(weights.parent)}: {damage}: damaged since; {advice}")
-    elif run.summary_path.is_file() and run.read_json("summary.json").get("weights_sha256") not in (None, file_hash(weights)):
-        raise RunError(f"{shown(weights)}: the weights are not as they were written: damaged since; {advice}")
-
-
 def load_model(directory: Path) -> LoadedModel:
     """Load a run (its final weights, else its best, else its last checkpoint) or one checkpoint directory of a run.
 
     RunError when it is neither, is incomplete or damaged. What a stranger has put together cannot do harm: nothing in it is run, nothing
     outside the run's folder is read, and no more memory is taken than a few times what the weights' file has, and 64 MB.
     """
-    if (directory / "state.json").is_file():
-        run, weights = RunDirectory(directory.resolve().parent.parent), weights_of(directory)
-    else:
-        run = RunDirectory(directory)
-        weights = run.weights_to_use()
-    if not run.exists():
-        raise RunError(f"{shown(directory)}: this is not a run directory of mt (there is no config.yaml)")
-    for path in (run.config_path, weights, *run.path.glob("tokenizer*.model")):
-        if path.exists() and not path.resolve().is_relative_to(run.path.resolve()):
-            raise RunError(
-                f"{shown(path)}: this is a link that leads out of the run's folder, and is not followed; put the file itself there"
-            )
-    config = load_config(run.config_path)
-    if not weights.is_file():
-        raise RunError(f"{shown(run.path)}: this run has saved no weights yet; go on with 'mt train --config {shown(run.config_path)}'")
-    refuse_damaged(run, weights)
-    tokenizer = Tokenizer.load(run.path)
+    stored = find_stored(directory)
+    weights, config, tokenizer = stored.weights, stored.config, stored.tokenizer
     sizes = config.model, len(tokenizer.source), len(tokenizer.target)
     shapes = read_shapes(weights, tokenizer.fingerprint())
     if config.model.encoder_layers + config.model.decoder_layers > len(shapes):

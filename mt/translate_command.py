@@ -14,11 +14,11 @@ from mt.document_command import DocumentOptions, fitting, is_document, translate
 from mt.errors import DataError, DecodingError, RunError
 from mt.export.manifest import export_of_run, named_export
 from mt.output import line_bar, put_lines, refuse_unwritable
-from mt.runs import shown
+from mt.runs import find_model, shown
 from mt.translation import Translation
 
 ENGINES = ("auto", "torch", "ctranslate2")
-"""Who translates. auto: torch, except where the model that is named is an export."""
+"""Who translates. auto: an export where one is named, and else torch, or numpy where it is sure of torch's answer and sooner there."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def translate_lines(request: TranslateRequest) -> None:
         converse(request)
         return
     lines = [] if as_document else _lines_to_translate(request)
-    translator = open_translator(request.models, request.engine, request.device)
+    instant = not as_document and not request.scores
+    translator = open_translator(request.models, request.engine, request.device, instant)
     if request.alignment is not None and not hasattr(translator, "model"):
         raise DecodingError("--alignment reads attention weights, which CTranslate2 does not give; use --engine torch with the run itself")
     search = _search(request, translator)
@@ -114,8 +115,11 @@ def _settings(request: TranslateRequest, translator) -> dict[str, object]:
     return {"--engine": engine, "--mbr": request.mbr, "--forbid": list(request.forbid)} | {f"decoding.{key}": fields[key] for key in fields}
 
 
-def open_translator(models: Sequence[str], engine: str, device: str):
-    """A Translator, or an ExportedTranslator where the engine or the model's name says so. RunError, ExportError when there is none."""
+def open_translator(models: Sequence[str], engine: str, device: str, instant: bool = False):
+    """A Translator, or an ExportedTranslator where the engine or the model's name says so. RunError, ExportError when there is none.
+
+    instant: one that begins at once will do, if its scores may differ in their last digits.
+    """
     if engine not in ENGINES:
         raise DecodingError(f"--engine: '{engine}' is none of {', '.join(ENGINES)}")
     exports = [place for place in (named_export(model) for model in models or [None]) if place is not None]
@@ -128,6 +132,10 @@ def open_translator(models: Sequence[str], engine: str, device: str):
         if len(models) > 1:
             raise DecodingError("--engine ctranslate2 translates with one model; several (an ensemble) need --engine torch")
         return ExportedTranslator(exports[0] if exports else export_of_run(models[0] if models else None, engine), device)
+    if instant and engine == "auto" and len(models) < 2 and device == "cpu":
+        from mt.instant.translator import InstantTranslator
+
+        return InstantTranslator(find_model(models[0] if models else None))
     from mt.training.hardware import choose_device
     from mt.translator import Translator
 
@@ -138,7 +146,7 @@ def converse(request: TranslateRequest) -> None:
     """Translate what a person types, a sentence at a time, until an empty line, Ctrl-D or Ctrl-C."""
     with suppress(ImportError):  # Windows has none, and input() works without
         import readline  # noqa: F401 - importing it gives input() history and editing
-    translator = open_translator(request.models, request.engine, request.device)
+    translator = open_translator(request.models, request.engine, request.device, instant=not request.scores)
     search = _search(request, translator)
     count = _asked_nbest(request, translator)
     source, target = translator.source_language, translator.target_language

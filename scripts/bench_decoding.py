@@ -1,7 +1,8 @@
 """How fast a trained model translates, in `mt` and in other programs with the same weights, on this machine.
 
-    python scripts/bench_decoding.py --model RUN --input FILE [--programs mt mt-bf16 mt-int8 ctranslate2 ctranslate2-int8 hf] [--beams 5 1]
-                                     [--rounds 3] [--lines 1000] [--single 30]
+    python scripts/bench_decoding.py --model RUN --input FILE [--beams 5 1] [--rounds 3]
+                                     [--programs mt mt-numpy mt-bf16 mt-int8 ctranslate2 ctranslate2-int8 hf]
+                                     [--lines 1000] [--single 30]
 
 All programs get the same token ids of the file's first lines and run in turn, each in a process of its own with all threads, warmed up on
 100 sentences: then all lines at once, then some one by one. Shown: sentences per second and milliseconds for one sentence, the median of
@@ -9,7 +10,8 @@ the rounds with the least and the most; how many times as fast `mt` is, formed r
 peak memory. Every program divides by its own length penalty with --length-penalty as exponent; `hf` is generate() of a Hugging Face
 M2M100 model that is given the weights (pre-norm, sinusoidal positions; its table of positions is replaced by ours), from .bench-peers
 (scripts/bench_training.py --install-peers). CTranslate2 runs one translator with one thread for each core, which is faster than one
-translator with all of them.
+translator with all of them. `mt-numpy` is what `mt translate` uses for a few sentences (mt/instant): one after the other, and those that
+it is not certain of, which torch would be asked for, count as others.
 """
 
 import argparse
@@ -26,10 +28,10 @@ from mt.text_table import text_table
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE.parent / ".bench-peers" / "bin" / "python"
 PROGRAMS = {
-    "mt": "mt_decode.py", "mt-bf16": "mt_decode.py", "mt-int8": "mt_decode.py", "ctranslate2": "ctranslate2_decode.py",
-    "ctranslate2-int8": "ctranslate2_decode.py", "hf": "hf_decode.py",
+    "mt": "mt_decode.py", "mt-numpy": "mt_numpy_decode.py", "mt-bf16": "mt_decode.py", "mt-int8": "mt_decode.py",
+    "ctranslate2": "ctranslate2_decode.py", "ctranslate2-int8": "ctranslate2_decode.py", "hf": "hf_decode.py",
 }  # fmt: skip
-PREFERRED = ("mt", "mt-bf16", "ctranslate2", "ctranslate2-int8")
+PREFERRED = ("mt", "mt-numpy", "mt-bf16", "ctranslate2", "ctranslate2-int8")
 
 
 def prepare(folder: Path, model: str, file: Path, lines: int, programs: list[str]) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from mt.config import DecodingConfig
 from mt.decoding.hypothesis import make_hypothesis
-from mt.selftest import compare, run_checks
+from mt.selftest import IN_NUMPY, compare, run_checks
 from mt.translator import Translator
 from tests.command_line import run_mt
 
@@ -18,10 +18,11 @@ def test_a_healthy_model_passes_every_check_and_most_to_the_last_bit(trained_run
     translator = Translator.load(trained_run)
     told: list[str] = []
     checks = run_checks(translator.model, translator.tokenizer, DecodingConfig(beam_size=4), LINES, told.append)
-    assert all(check.passed and check.compared == 4 for check in checks)
+    assert all(check.passed and check.compared == 4 for check in checks if check.name != IN_NUMPY)
+    assert next(check for check in checks if check.name == IN_NUMPY).compared >= 3
     assert [check.name for check in checks] == told
     exact = {check.name for check in checks if check.verdict == "the same to the last bit"}
-    rounded = {"step by step – read as a whole", "fp32 – bf16", "fp32 – int8"}
+    rounded = {"step by step – read as a whole", "fp32 – bf16", "fp32 – int8", IN_NUMPY}
     assert exact >= {check.name for check in checks} - rounded
     assert torch.get_num_threads() == 1
 

@@ -3,7 +3,6 @@
 Text and tokenizer are not its matter; see mt/translator.py.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -15,7 +14,7 @@ from mt.data.batching import pad
 from mt.data.special_ids import EOS
 from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.cross_attention import rerank
-from mt.decoding.hypothesis import Hypothesis
+from mt.decoding.hypothesis import Hypothesis, length_limit
 from mt.decoding.method import Method, Sentence
 from mt.decoding.precision import calculating
 from mt.decoding.processes import Found, SharedCounter, can_fork, search_in_forks
@@ -173,11 +172,6 @@ def _searched(
 def _reranks(options: SearchOptions) -> bool:
     """Whether what the beam finds is ranked anew by coverage."""
     return options.method == "beam" and options.coverage_penalty > 0
-
-
-def length_limit(num_source_tokens: int, options: SearchOptions) -> int:
-    """The most tokens, EOS included, of a hypothesis for a source of that many tokens, EOS not counted; at least 1."""
-    return max(1, math.floor(options.max_length_ratio * num_source_tokens + options.max_length_extra))
 
 
 def empty_hypothesis() -> Hypothesis:

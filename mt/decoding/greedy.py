@@ -8,8 +8,9 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, no_token
+from mt.decoding.hypothesis import Hypothesis, make_hypothesis, no_token
 from mt.decoding.method import Method, Sentence, keep_items, put_items, put_rows, to_host
+from mt.decoding.next_tokens import next_log_probs
 from mt.decoding.rules import Rules
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from mt.decoding.constraints import NONE, Constraints
-from mt.decoding.hypothesis import Hypothesis, top_k
+from mt.decoding.hypothesis import Hypothesis
+from mt.decoding.next_tokens import top_k
 
 
 @dataclass(frozen=True)

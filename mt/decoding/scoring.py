@@ -9,7 +9,8 @@ import torch
 
 from mt.data.batching import pad
 from mt.data.special_ids import BOS, EOS
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs
+from mt.decoding.hypothesis import Hypothesis, make_hypothesis
+from mt.decoding.next_tokens import next_log_probs
 from mt.model.interface import TranslationModel
 
 

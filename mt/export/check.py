@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from mt.config import DecodingConfig
-from mt.decoding.batches import length_limit, translate_ids
+from mt.decoding.batches import translate_ids
+from mt.decoding.hypothesis import length_limit
 from mt.decoding.scoring import score_ids
 from mt.evaluation import quick_scores
 from mt.translator import Translator

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
-from mt.decoding.beam import Beam, BeamSearch
+from mt.decoding.beam import BeamSearch
 from mt.decoding.hypothesis import Hypothesis, length_penalty
 from mt.decoding.method import Sentence
+from mt.decoding.one_beam import Beam
 from mt.decoding.rules import Rules, rules_for
 from mt.decoding.search import Waiting, check_options, decode
 from mt.model.interface import TranslationModel

@@ -13,8 +13,8 @@ import torch
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.batches import length_limit
-from mt.decoding.hypothesis import Hypothesis, make_hypothesis, next_log_probs, rank
+from mt.decoding.hypothesis import Hypothesis, length_limit, make_hypothesis, rank
+from mt.decoding.next_tokens import next_log_probs
 from mt.decoding.search import search
 from mt.inspection.beam_tree import BeamTree, Fate, trace_beam
 from mt.inspection.look import Look, look_at_tokens, source_tokens

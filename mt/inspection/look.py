@@ -12,7 +12,7 @@ from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
-from mt.decoding.hypothesis import next_log_probs
+from mt.decoding.next_tokens import next_log_probs
 from mt.errors import DataError
 from mt.inspection.attention import joined_weights, kind_and_layer, recorded_attention
 from mt.model.interface import TranslationModel

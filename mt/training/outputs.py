@@ -14,7 +14,7 @@ from mt.config import DecodingConfig
 from mt.data.pairs import Ragged
 from mt.data.special_ids import UNK
 from mt.data.tokenizer import Tokenizer, Vocabulary
-from mt.decoding.batches import length_limit
+from mt.decoding.hypothesis import length_limit
 
 LONGEST_REPEATED = 8
 """Pieces of the longest n-gram that is looked for as a repetition."""

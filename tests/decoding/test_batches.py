@@ -7,7 +7,8 @@ import torch
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
-from mt.decoding.batches import length_limit, translate_ids
+from mt.decoding.batches import translate_ids
+from mt.decoding.hypothesis import length_limit
 from mt.decoding.method import Sentence
 from mt.decoding.search import Waiting, search
 from tests.decoding.table_model import TableModel, source_tensor

@@ -9,8 +9,9 @@ import torch
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
-from mt.decoding.batches import length_limit, translate_ids
+from mt.decoding.batches import translate_ids
 from mt.decoding.constraints import NONE, Constraints
+from mt.decoding.hypothesis import length_limit
 from mt.decoding.phrases import MATCHED, Phrase, Spelling, compile_phrase
 from mt.decoding.search import Hypothesis, search
 from mt.errors import DecodingError

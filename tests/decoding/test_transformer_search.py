@@ -9,7 +9,7 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.data.special_ids import BOS, EOS
 from mt.decoding.batches import translate_ids
-from mt.decoding.hypothesis import top_k
+from mt.decoding.next_tokens import top_k
 from mt.errors import DecodingError
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel

@@ -1,0 +1,102 @@
+"""Beam search for one sentence, in numpy, that knows when it cannot be sure.
+
+The rule is that of mt/decoding/beam.py, and its book-keeping too. Rounding differs between numpy and torch, so two hypotheses whose
+log-probabilities are closer than MARGIN might change places there: then UncertainError is raised, and torch has the word. So what is
+returned is what torch would have found.
+
+Dimensions: those of transformer.py, W hypotheses of the beam, N blocks that are looked at, C their tokens.
+"""
+
+from typing import NamedTuple
+
+import numpy
+from numpy import ndarray
+
+from mt.config import DecodingConfig
+from mt.data.special_ids import BOS, EOS
+from mt.decoding.hypothesis import NEVER_PRODUCED, Hypothesis, length_penalty
+from mt.decoding.one_beam import Beam
+from mt.instant.transformer import BLOCK, Transformer
+
+MARGIN = 5e-4
+"""Log-probabilities that are closer are not told apart."""
+
+
+class UncertainError(Exception):
+    """Rounding might decide here, or the model is broken."""
+
+
+@numpy.errstate(all="ignore")  # what is not finite is found
+def search(model: Transformer, source: list[int], options: DecodingConfig, limit: int) -> Hypothesis:
+    """The best translation of a source sentence, EOS at its end. UncertainError where torch might find another one."""
+    width = 1 if options.method == "greedy" else options.beam_size
+    beam = Beam(limit, options.model_copy(update={"nbest": 1, "beam_size": width}))
+    state = model.start(source)
+    tokens, parents = [BOS], [0]
+    ended: list[float] = []
+    while not beam.done:
+        total_R = numpy.array([total for total, _ in beam.live], numpy.float32)
+        found = best_extensions(model.step(tokens, parents, state), total_R, width)
+        places = [place for _, place in beam.live]
+        beam.extend(found.token, found.total, found.own, [places[row] for row in found.row])
+        ended += _refuse_close_scores(ended, found, len(beam.tokens), limit, options.length_penalty)
+        tokens = [found.token[place] for _, place in beam.live]
+        parents = [found.row[place] for _, place in beam.live]
+    [(hypothesis, _, _)] = beam.best()
+    if not hypothesis.finished:
+        raise UncertainError
+    return hypothesis
+
+
+class Extensions(NamedTuple):
+    """The W best ways to go on, best first."""
+
+    row: list[int]
+    token: list[int]
+    total: list[float]
+    """Log-probability of the whole."""
+    own: list[float]
+    """Log-probability of the token after its row."""
+
+
+def best_extensions(logits_IRG: ndarray, total_R: ndarray, width: int) -> Extensions:
+    """The W best. UncertainError where one more is too close to them, and for a model that is broken.
+
+    They and the next one stand in the blocks with the W + 1 best maxima, so that only these are looked at twice.
+    """
+    best_IR = numpy.maximum.reduce(logits_IRG, axis=2)
+    best_R = numpy.maximum.reduce(best_IR, axis=0)
+    shifted_IRG = logits_IRG - best_R[:, None]
+    sum_R = numpy.add.reduce(numpy.exp(shifted_IRG), axis=(0, 2))
+    if not numpy.isfinite(sum_R).all():
+        raise UncertainError
+    norm_R = best_R + numpy.log(sum_R)
+    logits_IRG[0, :, NEVER_PRODUCED] = -numpy.inf
+    best_IR[0] = numpy.maximum.reduce(logits_IRG[0], axis=1)
+    best_IR += total_R - norm_R
+    wanted = min(width + 1, best_IR.size)
+    block_N, row_N = numpy.divmod(numpy.argpartition(best_IR.ravel(), -wanted)[-wanted:], best_IR.shape[1])
+    own_NG = logits_IRG[block_N, row_N] - norm_R[row_N, None]
+    total_C = (own_NG + total_R[row_N, None]).ravel()
+    order = numpy.argsort(-total_C)[: width + 1]
+    if len(order) <= width or not total_C[order[width - 1]] - total_C[order[width]] > MARGIN:
+        raise UncertainError
+    order = order[:width]
+    group_W = order // BLOCK
+    found = row_N[group_W], block_N[group_W] * BLOCK + order % BLOCK, total_C[order], own_NG.ravel()[order]
+    return Extensions(*(each.tolist() for each in found))
+
+
+def _refuse_close_scores(ended: list[float], found: Extensions, length: int, limit: int, alpha: float) -> list[float]:
+    """The scores of those that end now, with so many tokens. ended: of those that have ended before.
+
+    UncertainError where the two best scores, or the best one and what one that goes on may still reach, are too close.
+    """
+    largest = limit if alpha >= 0 else length + 1
+    now = [total / length_penalty(length, alpha) for token, total in zip(found.token, found.total, strict=True) if token == EOS]
+    hopes = [total / length_penalty(largest, alpha) for token, total in zip(found.token, found.total, strict=True) if token != EOS]
+    if ended or now:
+        best, *others = sorted((*ended, *now), reverse=True)
+        if any(abs(best - other) <= MARGIN for other in (*others[:1], *hopes)):
+            raise UncertainError
+    return now

@@ -1,0 +1,361 @@
+"""The Transformer in numpy, for one sentence at a time: the arithmetic of mt/model/transformer.py without training, batches and masks.
+
+One sentence needs no padding, and a beam's hypotheses share their past as in mt/model/transformer_state.py: each has a slot for every
+position, all may ask all slots, and a bias says which are a row's own past. numpy loads in a tenth of torch's time and calls cost less, so
+that a sentence is translated before torch would have been loaded.
+
+Dimensions: S source positions, R rows (hypotheses), C slots, D d_model, H heads, K width of a head, F d_ff, V vocabulary,
+T positions, I blocks of G = 64 outputs.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+from mt.config import ModelConfig
+
+BLOCK = 64
+"""Outputs of a large map that are computed together."""
+_LARGE = 100_000
+"""Numbers from which a map is large."""
+_FIRST_SLOTS = 128
+_LAYER_NORM_EPS, _RMS_NORM_EPS = 1e-5, 1e-6
+"""torch's default, and what build_norm of mt/model/transformer.py gives."""
+
+
+class UnsuitedWeightsError(Exception):
+    """The weights are not those of the configuration, or of a kind that is not computed here. Whoever can say more should load them."""
+
+
+class Weights:
+    """The tensors of a run, each taken once under its name, in the shape that the configuration says."""
+
+    def __init__(self, tensors: Mapping[str, ndarray]):
+        self._left = dict(tensors)
+
+    def take(self, name: str, *shape: int) -> ndarray:
+        """The tensor of that name. UnsuitedWeightsError when it is not there, or is of another shape or type."""
+        tensor = self._left.pop(name, None)
+        if tensor is None or tensor.shape != shape or tensor.dtype != numpy.float32:
+            raise UnsuitedWeightsError(name)
+        return tensor
+
+    def finish(self) -> None:
+        """UnsuitedWeightsError when something is left over."""
+        if self._left:
+            raise UnsuitedWeightsError(min(self._left))
+
+
+class Blocks:
+    """x Wᵀ with W cut into blocks of 64 outputs, each as the product wants it.
+
+    A BLAS library brings a large matrix into another order before it multiplies, which for a few rows takes longer than the product; small
+    ones it takes as they are. 5 rows times (512, 2048) take 0.13 ms instead of 0.34, times (128, 10000) 0.15 instead of 0.34
+    (docs/LOG.md, 2026-11-27).
+    """
+
+    def __init__(self, weight: ndarray):
+        """weight: (outputs, inputs), as torch has it."""
+        self.outputs, inputs = weight.shape
+        blocks = -(-self.outputs // BLOCK)
+        whole = numpy.zeros((blocks * BLOCK, inputs), numpy.float32)
+        whole[: self.outputs] = weight
+        self.weight_IDG = numpy.ascontiguousarray(whole.reshape(blocks, BLOCK, inputs).transpose(0, 2, 1))
+
+    def __call__(self, x_RD: ndarray) -> ndarray:
+        """(R, D) → (I, R, G); what the last block has too much is 0."""
+        return x_RD @ self.weight_IDG
+
+
+class LinearMap:
+    """x Wᵀ + b."""
+
+    def __init__(self, weight: ndarray, bias: ndarray):
+        self.bias = bias
+        self.blocks = Blocks(weight) if weight.size >= _LARGE else None
+        self.weight_DF = None if self.blocks else numpy.ascontiguousarray(weight.T)
+
+    def __call__(self, x_RD: ndarray) -> ndarray:
+        """Each row mapped."""
+        if self.blocks is None:
+            mapped_RF = x_RD @ self.weight_DF
+        else:
+            mapped_RF = self.blocks(x_RD).transpose(1, 0, 2).reshape(len(x_RD), -1)[:, : self.blocks.outputs]
+        mapped_RF += self.bias
+        return mapped_RF
+
+
+class Norm:
+    """LayerNorm or RMSNorm over the features of each row."""
+
+    def __init__(self, weights: Weights, name: str, kind: str, d_model: int):
+        self.weight = weights.take(f"{name}.weight", d_model)
+        self.bias = weights.take(f"{name}.bias", d_model) if kind == "layernorm" else None
+
+    def __call__(self, x_RD: ndarray) -> ndarray:
+        """Each row normalised."""
+        features = x_RD.shape[1]
+        if self.bias is None:
+            square_R = numpy.einsum("rd,rd->r", x_RD, x_RD) / features
+            return x_RD * (self.weight / numpy.sqrt(square_R + numpy.float32(_RMS_NORM_EPS))[:, None])
+        centred_RD = x_RD - numpy.add.reduce(x_RD, axis=1, keepdims=True) / numpy.float32(features)
+        variance_R = numpy.einsum("rd,rd->r", centred_RD, centred_RD) / numpy.float32(features)
+        centred_RD *= self.weight / numpy.sqrt(variance_R + numpy.float32(_LAYER_NORM_EPS))[:, None]
+        centred_RD += self.bias
+        return centred_RD
+
+
+def softmax_(scores: ndarray) -> ndarray:
+    """Softmax over the last dimension, in place."""
+    scores -= numpy.maximum.reduce(scores, axis=-1, keepdims=True)
+    numpy.exp(scores, out=scores)
+    scores /= numpy.add.reduce(scores, axis=-1, keepdims=True)
+    return scores
+
+
+def relu(x: ndarray) -> ndarray:
+    """max(x, 0)."""
+    return numpy.maximum(x, numpy.float32(0))
+
+
+def silu(x: ndarray) -> ndarray:
+    """x · sigmoid(x)."""
+    return x / (numpy.float32(1) + numpy.exp(-x))
+
+
+class FeedForward:
+    """Two linear maps with a non-linearity between; swiglu's has a third that gates."""
+
+    def __init__(self, weights: Weights, name: str, config: ModelConfig):
+        self.hidden = take_maps(weights, name, ("in_proj",), config.d_ff, config.d_model)
+        self.gate = take_maps(weights, name, ("gate_proj",), config.d_ff, config.d_model) if config.activation == "swiglu" else None
+        self.out = take_maps(weights, name, ("out_proj",), config.d_model, config.d_ff)
+
+    def __call__(self, x_RD: ndarray) -> ndarray:
+        """(R, D) → (R, F) → (R, D)."""
+        hidden_RF = self.hidden(x_RD)
+        return self.out(relu(hidden_RF) if self.gate is None else silu(self.gate(x_RD)) * hidden_RF)
+
+
+def take_maps(weights: Weights, name: str, parts: tuple[str, ...], outputs: int, inputs: int, scale: float = 1.0) -> LinearMap:
+    """One map that gives several maps' outputs side by side; the first one's are multiplied by the scale."""
+    found = [weights.take(f"{name}.{part}.weight", outputs, inputs) for part in parts]
+    biases = [weights.take(f"{name}.{part}.bias", outputs) for part in parts]
+    if scale != 1.0:
+        found[0], biases[0] = found[0] * numpy.float32(scale), biases[0] * numpy.float32(scale)
+    return LinearMap(numpy.concatenate(found), numpy.concatenate(biases))
+
+
+class Attention:
+    """The projections of one attention. 1/√K is part of the queries'."""
+
+    def __init__(self, weights: Weights, name: str, config: ModelConfig, own: bool):
+        """own: self-attention, whose three projections are one."""
+        width = config.d_model
+        scale = 1.0 / math.sqrt(width // config.num_heads)
+        self.heads = config.num_heads
+        if own:
+            self.qkv = take_maps(weights, name, ("q_proj", "k_proj", "v_proj"), width, width, scale)
+        else:
+            self.q = take_maps(weights, name, ("q_proj",), width, width, scale)
+            self.kv = take_maps(weights, name, ("k_proj", "v_proj"), width, width)
+        self.out = take_maps(weights, name, ("out_proj",), width, width)
+
+    def split(self, x: ndarray, parts: int) -> ndarray:
+        """(R, parts · D) → (parts, H, R, K)."""
+        return x.reshape(len(x), parts, self.heads, -1).transpose(1, 2, 0, 3)
+
+    def look(self, q_HRK: ndarray, k_HCK: ndarray, v_HCK: ndarray, bias_RC: ndarray | None = None) -> ndarray:
+        """Softmax(Q Kᵀ + bias) V, heads merged and projected."""
+        scores_HRC = q_HRK @ k_HCK.transpose(0, 2, 1)
+        if bias_RC is not None:
+            scores_HRC += bias_RC
+        context_HRK = softmax_(scores_HRC) @ v_HCK
+        return self.out(context_HRK.transpose(1, 0, 2).reshape(q_HRK.shape[1], -1))
+
+
+class Block:
+    """What encoder and decoder layers share: sub-layers inside residual connections, normalised before or after."""
+
+    def __init__(self, config: ModelConfig):
+        self.pre = config.norm_position == "pre"
+
+    def around(self, x_RD: ndarray, norm: Norm, layer: Callable[[ndarray], ndarray]) -> ndarray:
+        """Post-norm Norm(x + f(x)), pre-norm x + f(Norm(x))."""
+        if self.pre:
+            return x_RD + layer(norm(x_RD))
+        return norm(x_RD + layer(x_RD))
+
+
+class EncoderLayer(Block):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, weights: Weights, name: str, config: ModelConfig):
+        super().__init__(config)
+        self.own = Attention(weights, f"{name}.self_attention", config, own=True)
+        self.own_norm = Norm(weights, f"{name}.self_attention_residual.norm", config.norm, config.d_model)
+        self.feed_forward = FeedForward(weights, f"{name}.feed_forward", config)
+        self.feed_forward_norm = Norm(weights, f"{name}.feed_forward_residual.norm", config.norm, config.d_model)
+
+    def __call__(self, x_SD: ndarray, turn: "Turn | None") -> ndarray:
+        """(S, D) → (S, D). turn: rotary positions."""
+
+        def look(read_SD: ndarray) -> ndarray:
+            q_HSK, k_HSK, v_HSK = self.own.split(self.own.qkv(read_SD), 3)
+            if turn is not None:
+                q_HSK, k_HSK = turn(q_HSK), turn(k_HSK)
+            return self.own.look(q_HSK, k_HSK, v_HSK)
+
+        x_SD = self.around(x_SD, self.own_norm, look)
+        return self.around(x_SD, self.feed_forward_norm, self.feed_forward)
+
+
+class DecoderLayer(Block):
+    """Self-attention over the hypotheses' slots, cross-attention into the source, feed-forward."""
+
+    def __init__(self, weights: Weights, name: str, config: ModelConfig):
+        super().__init__(config)
+        self.own = Attention(weights, f"{name}.self_attention", config, own=True)
+        self.cross = Attention(weights, f"{name}.cross_attention", config, own=False)
+        self.feed_forward = FeedForward(weights, f"{name}.feed_forward", config)
+        self.own_norm, self.cross_norm, self.feed_forward_norm = (
+            Norm(weights, f"{name}.{part}_residual.norm", config.norm, config.d_model)
+            for part in ("self_attention", "cross_attention", "feed_forward")
+        )
+
+    def step(self, x_RD: ndarray, slots_PHCK: ndarray, filled: int, source_PHSK: ndarray, bias_RC: ndarray, turn: "Turn | None") -> ndarray:
+        """One new position for all rows. slots_PHCK: keys and values, of which `filled` slots are read before this one's are written."""
+
+        def look(read_RD: ndarray) -> ndarray:
+            q_HRK, k_HRK, v_HRK = self.own.split(self.own.qkv(read_RD), 3)
+            if turn is not None:
+                q_HRK, k_HRK = turn(q_HRK), turn(k_HRK)
+            here = slice(filled, filled + len(read_RD))
+            slots_PHCK[0, :, here], slots_PHCK[1, :, here] = k_HRK, v_HRK
+            return self.own.look(q_HRK, *slots_PHCK[:, :, : here.stop], bias_RC)
+
+        def look_across(read_RD: ndarray) -> ndarray:
+            return self.cross.look(self.cross.split(self.cross.q(read_RD), 1)[0], *source_PHSK)
+
+        x_RD = self.around(x_RD, self.own_norm, look)
+        x_RD = self.around(x_RD, self.cross_norm, look_across)
+        return self.around(x_RD, self.feed_forward_norm, self.feed_forward)
+
+
+class Turn:
+    """Rotary positions (Su et al. 2021, section 3.2.2), for given positions: pairs of features (i, i + K/2) are turned."""
+
+    def __init__(self, position_T: ndarray, head_width: int):
+        rate_J = numpy.exp(numpy.arange(0, head_width, 2, dtype=numpy.float64) * (-math.log(10000.0) / head_width)).astype(numpy.float32)
+        angle_TJ = position_T[:, None].astype(numpy.float32) * rate_J
+        self.cos_TJ, self.sin_TJ = numpy.cos(angle_TJ), numpy.sin(angle_TJ)
+
+    def __call__(self, x_HTK: ndarray) -> ndarray:
+        """x_HTK turned."""
+        left_HTJ, right_HTJ = numpy.split(x_HTK, 2, axis=-1)
+        turned = (left_HTJ * self.cos_TJ - right_HTJ * self.sin_TJ, right_HTJ * self.cos_TJ + left_HTJ * self.sin_TJ)
+        return numpy.concatenate(turned, axis=-1)
+
+
+class State:
+    """What the decoder remembers of one sentence."""
+
+    def __init__(self, sources: list[ndarray], heads: int, head_width: int):
+        self.sources = sources
+        """Each layer's keys and values of the source, x_PHSK."""
+        self.slots = [numpy.empty((2, heads, _FIRST_SLOTS, head_width), numpy.float32) for _ in sources]
+        """Each layer's keys and values of the target, x_PHCK."""
+        self.filled = 0
+        self.position = 0
+        self.bias_RC = numpy.zeros((1, 0), numpy.float32)
+        """0 for the slots of a row's own past, else -inf."""
+
+    def open_position(self, parents: list[int]) -> ndarray:
+        """One more position; each new row continues the row that parents names. Returns bias_RC with the new slots, each its own row's."""
+        rows = len(parents)
+        own_RR = numpy.full((rows, rows), -numpy.inf, numpy.float32)
+        numpy.fill_diagonal(own_RR, 0.0)
+        self.bias_RC = numpy.concatenate([self.bias_RC[parents], own_RR], axis=1)
+        if self.filled + rows > self.slots[0].shape[2]:
+            self.slots = [numpy.concatenate([slots_PHCK, numpy.empty_like(slots_PHCK)], axis=2) for slots_PHCK in self.slots]
+        return self.bias_RC
+
+
+class Transformer:
+    """Encoder, decoder and output projection."""
+
+    def __init__(self, config: ModelConfig, source_vocab: int, target_vocab: int, tensors: Mapping[str, ndarray]):
+        """UnsuitedWeightsError for an architecture that is not computed here, and for weights that do not fit the configuration."""
+        if config.architecture != "transformer" or config.activation == "gelu":  # numpy has no error function
+            raise UnsuitedWeightsError(config.activation)
+        weights = Weights(tensors)
+        self.config = config
+        self.source_embedding_VD = weights.take("source_embedding.weight", source_vocab, config.d_model)
+        self.target_embedding_VD = self.source_embedding_VD
+        if config.tie_embeddings != "all":
+            self.target_embedding_VD = weights.take("target_embedding.weight", target_vocab, config.d_model)
+        output_VD = self.target_embedding_VD
+        if config.tie_embeddings == "none":
+            output_VD = weights.take("output.weight", target_vocab, config.d_model)
+        self.learned_TD = None
+        if config.positions == "learned":
+            self.learned_TD = weights.take("positions.embedding.weight", config.max_positions, config.d_model)
+        self.encoder = [EncoderLayer(weights, f"encoder.{number}", config) for number in range(config.encoder_layers)]
+        self.decoder = [DecoderLayer(weights, f"decoder.{number}", config) for number in range(config.decoder_layers)]
+        pre = config.norm_position == "pre"
+        self.encoder_norm, self.decoder_norm = (
+            Norm(weights, name, config.norm, config.d_model) if pre else None for name in ("encoder_norm", "decoder_norm")
+        )
+        weights.finish()
+        self.output = Blocks(output_VD)
+
+    def start(self, source: list[int]) -> State:
+        """Encode a sentence, and project it to each decoder layer's keys and values."""
+        position_S = numpy.arange(len(source))
+        x_SD, turn = self._embed(self.source_embedding_VD, source, position_S), self._turn(position_S)
+        for layer in self.encoder:
+            x_SD = layer(x_SD, turn)
+        if self.encoder_norm is not None:
+            x_SD = self.encoder_norm(x_SD)
+        sources = [numpy.ascontiguousarray(layer.cross.split(layer.cross.kv(x_SD), 2)) for layer in self.decoder]
+        return State(sources, self.config.num_heads, self.config.d_model // self.config.num_heads)
+
+    def step(self, tokens: list[int], parents: list[int], state: State) -> ndarray:
+        """Feed one token to each row, which continues the row of before that parents names. logits_IRG for the next; -inf beyond V."""
+        bias_RC = state.open_position(parents)
+        position_R = numpy.full(len(tokens), state.position)
+        x_RD, turn = self._embed(self.target_embedding_VD, tokens, position_R), self._turn(position_R)
+        for layer, slots_PHCK, source_PHSK in zip(self.decoder, state.slots, state.sources, strict=True):
+            x_RD = layer.step(x_RD, slots_PHCK, state.filled, source_PHSK, bias_RC, turn)
+        state.filled += len(tokens)
+        state.position += 1
+        if self.decoder_norm is not None:
+            x_RD = self.decoder_norm(x_RD)
+        logits_IRG = self.output(x_RD)
+        logits_IRG[-1, :, self.output.outputs - len(logits_IRG) * BLOCK :] = -numpy.inf
+        return logits_IRG
+
+    def _embed(self, embedding_VD: ndarray, tokens: list[int], position_R: ndarray) -> ndarray:
+        """Rows of the embedding times √D, plus positions."""
+        x_RD = embedding_VD[tokens] * numpy.float32(math.sqrt(self.config.d_model))
+        if self.config.positions == "sinusoidal":
+            x_RD += sines(position_R, self.config.d_model)
+        elif self.learned_TD is not None:
+            x_RD += self.learned_TD[numpy.minimum(position_R, len(self.learned_TD) - 1)]
+        return x_RD
+
+    def _turn(self, position_R: ndarray) -> Turn | None:
+        """Rotary positions, if the model has them."""
+        return Turn(position_R, self.config.d_model // self.config.num_heads) if self.config.positions == "rotary" else None
+
+
+def sines(position_R: ndarray, d_model: int) -> ndarray:
+    """Rows of the paper's table (Vaswani et al. 2017, section 3.5), computed in float64 and rounded once."""
+    rate_J = numpy.exp(numpy.arange(0, d_model, 2, dtype=numpy.float64) * (-math.log(10000.0) / d_model))
+    angle_RJ = position_R[:, None] * rate_J
+    table: Any = numpy.empty((len(position_R), d_model), numpy.float32)
+    table[:, 0::2], table[:, 1::2] = numpy.sin(angle_RJ), numpy.cos(angle_RJ)
+    return table

@@ -1,0 +1,135 @@
+"""Text in, text out, at once: a run's model in numpy where that is enough, and torch, loaded only then, where it is not."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt.config import DecodingConfig
+from mt.config_file import replace_fields
+from mt.data.encodings import normalise
+from mt.data.special_ids import EOS
+from mt.decoding.hypothesis import length_limit
+from mt.stored_files import find_stored, opened_weights
+from mt.translation import NOTHING, Translation
+
+if TYPE_CHECKING:
+    from mt.instant.transformer import Transformer
+    from mt.translator import Translator
+
+_MOST_WORK = 10**10
+"""Parameters times source tokens up to which lines are translated one by one: about what takes as long as loading torch and its batches."""
+
+
+class InstantTranslator:
+    """A run's model with its tokenizer. It has all that Translator has; what is not here is asked of one that is made when it is needed.
+
+    Translations are Translator's own: a line where rounding might decide (mt/instant/search.py) is given to it, and so is what the search
+    in numpy has no counterpart of: several translations, sampling, rules, a shortlist, fewer bits, other architectures, very many lines.
+    """
+
+    def __init__(self, directory: Path):
+        """directory: a run's, or a checkpoint's. RunError as mt.stored_files.find_stored."""
+        self._directory = directory
+        stored = find_stored(directory)
+        self.path = stored.weights
+        self.config = stored.config
+        self.tokenizer = stored.tokenizer
+        self.source_language, self.target_language = self.config.source, self.config.target
+        self.max_source_tokens: int = self.config.data.max_length
+        """The longest source that training has seen, in tokens with the end token."""
+        self._model: Transformer | None = None
+        self._suited = self.config.model.architecture == "transformer"
+        self._full: Translator | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """What only Translator has."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.full(), name)
+
+    def full(self) -> "Translator":
+        """The same model in torch."""
+        if self._full is None:
+            from mt.translator import Translator
+
+            self._full = Translator.load(self._directory)
+        return self._full
+
+    def options(self, **overrides: object) -> DecodingConfig:
+        """The run's decoding settings with some fields replaced."""
+        return replace_fields(self.config, {f"decoding.{key}": value for key, value in overrides.items()}).decoding
+
+    def translate(self, lines: Sequence[str], **overrides: object) -> list[str]:
+        """The best translation of each line, in order; an empty line stays an empty line."""
+        return [best[0].text for best in self.translate_nbest(lines, self.options(**overrides))]
+
+    def translate_nbest(
+        self,
+        lines: Sequence[str],
+        options: DecodingConfig | None = None,
+        progress: Callable[[int], None] | None = None,
+        constraints: Sequence[Any] | None = None,
+    ) -> list[list[Translation]]:
+        """As Translator.translate_nbest, with the same result; the scores may differ in their last digits."""
+        if isinstance(lines, str):
+            raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
+        options = options or self.config.decoding
+        sources = self.tokenizer.encode_source([normalise(line) for line in lines])
+        if constraints is not None or not _is_plain(options) or not self._is_little(sources):
+            return self.full().translate_nbest(lines, options, progress, constraints)
+        found = []
+        for line, source in zip(lines, sources, strict=True):
+            best = self._search(source, options)
+            found += [[best]] if best is not None else self.full().translate_nbest([line], options)
+            if progress is not None:
+                progress(1)
+        return found
+
+    def _is_little(self, sources: Sequence[Sequence[int]]) -> bool:
+        """Whether these are worth translating one by one. With torch there already, a single one is."""
+        if not self._suited or (self._full is not None and len(sources) > 1):
+            return False
+        return sum(map(len, sources)) * self.path.stat().st_size // 4 <= _MOST_WORK or len(sources) == 1
+
+    def _search(self, source: list[int], options: DecodingConfig) -> Translation | None:
+        """The best translation; None where only torch can say."""
+        from mt.instant.search import UncertainError, search
+        from mt.instant.transformer import UnsuitedWeightsError
+
+        if source == [EOS]:
+            return NOTHING
+        if not self._suited:
+            return None
+        try:
+            best = search(self._load(), source, options, length_limit(len(source) - 1, options))
+        except UncertainError:
+            return None
+        except UnsuitedWeightsError:
+            self._suited = False
+            return None
+        return Translation(self.tokenizer.decode_target(best.tokens), best.score, best.log_prob, best.finished)
+
+    def _load(self) -> "Transformer":
+        """The model in numpy. UnsuitedWeightsError when its weights are not what is computed here."""
+        from mt.instant.transformer import Transformer, UnsuitedWeightsError
+
+        if self._model is None:
+            with opened_weights(self.path, self.tokenizer.fingerprint(), "np") as stream:
+                names = list(stream.keys())
+                if any(stream.get_slice(name).get_dtype() != "F32" for name in names):
+                    raise UnsuitedWeightsError("a type that numpy may not have")
+                tensors = {name: stream.get_tensor(name) for name in names}
+            self._model = Transformer(self.config.model, len(self.tokenizer.source), len(self.tokenizer.target), tensors)
+        return self._model
+
+
+def _is_plain(options: DecodingConfig) -> bool:
+    """Whether one translation is wanted, by greedy or beam search with nothing more asked."""
+    return (
+        options.method in ("beam", "greedy")
+        and options.nbest == 1
+        and not options.no_repeat_ngram
+        and not options.coverage_penalty
+        and not options.shortlist
+        and options.precision == "fp32"
+    )
