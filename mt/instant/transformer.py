@@ -279,7 +279,7 @@ class State:
         own_RR = numpy.full((rows, rows), -numpy.inf, numpy.float32)
         numpy.fill_diagonal(own_RR, 0.0)
         self.bias_RC = numpy.concatenate([self.bias_RC[parents], own_RR], axis=1)
-        if self.filled + rows > self.slots[0].shape[2]:
+        while self.filled + rows > self.slots[0].shape[2]:
             self.slots = [numpy.concatenate([slots_PHCK, numpy.empty_like(slots_PHCK)], axis=2) for slots_PHCK in self.slots]
         return self.bias_RC
 

@@ -61,7 +61,7 @@ def test_rows_see_their_own_past_alone_however_they_branch() -> None:
     net = in_numpy(config, model)
     state = net.start(SOURCE)
     paths = [[BOS]]
-    steps = (([BOS], [0]), ([7, 8, 9], [0, 0, 0]), ([4, 5, 6, 7], [2, 0, 2, 1]), ([11], [1]), ([*range(20, 70)], [0] * 50))
+    steps = (([BOS], [0]), ([7, 8, 9], [0, 0, 0]), ([4, 5, 6, 7], [2, 0, 2, 1]), ([11], [1]), ([*range(4, 150)] * 3, [0] * 438))
     for tokens, parents in steps:
         logits_IRG = net.step(tokens, parents, state)
         paths = [[BOS]] if tokens == [BOS] else [[*paths[parent], token] for token, parent in zip(tokens, parents, strict=True)]
