@@ -4,7 +4,7 @@ The rule is that of mt/decoding/beam.py, and its book-keeping too. Rounding diff
 log-probabilities are closer than MARGIN might change places there: then UncertainError is raised, and torch has the word. So what is
 returned is what torch would have found.
 
-Dimensions: those of transformer.py, W hypotheses of the beam, N blocks that are looked at, C their tokens.
+Dimensions: those of transformer.py, W hypotheses of the beam, N columns that are looked at, C their tokens.
 """
 
 from typing import NamedTuple
@@ -60,30 +60,28 @@ class Extensions(NamedTuple):
 
 
 def best_extensions(logits_IRG: ndarray, total_R: ndarray, width: int) -> Extensions:
-    """The W best. UncertainError where one more is too close to them, and for a model that is broken.
+    """The W best, W being below 64. UncertainError where one more is too close to them, and for a model that is broken.
 
-    They and the next one stand in the blocks with the W + 1 best maxima, so that only these are looked at twice.
+    They and the next one stand in the columns, one through all blocks, with the W + 1 best maxima: only these are looked at twice. Logits
+    are small numbers: where exp overflows nothing is certain.
     """
-    best_IR = numpy.maximum.reduce(logits_IRG, axis=2)
-    best_R = numpy.maximum.reduce(best_IR, axis=0)
-    shifted_IRG = logits_IRG - best_R[:, None]
-    sum_R = numpy.add.reduce(numpy.exp(shifted_IRG), axis=(0, 2))
-    if not numpy.isfinite(sum_R).all():
+    sum_R = numpy.add.reduce(numpy.add.reduce(numpy.exp(logits_IRG), axis=0), axis=1)
+    norm_R = numpy.log(sum_R)
+    if not numpy.isfinite(norm_R).all():
         raise UncertainError
-    norm_R = best_R + numpy.log(sum_R)
     logits_IRG[0, :, NEVER_PRODUCED] = -numpy.inf
-    best_IR[0] = numpy.maximum.reduce(logits_IRG[0], axis=1)
-    best_IR += total_R - norm_R
-    wanted = min(width + 1, best_IR.size)
-    block_N, row_N = numpy.divmod(numpy.argpartition(best_IR.ravel(), -wanted)[-wanted:], best_IR.shape[1])
-    own_NG = logits_IRG[block_N, row_N] - norm_R[row_N, None]
-    total_C = (own_NG + total_R[row_N, None]).ravel()
-    order = numpy.argsort(-total_C)[: width + 1]
-    if len(order) <= width or not total_C[order[width - 1]] - total_C[order[width]] > MARGIN:
+    shift_R = total_R - norm_R
+    best_RG = numpy.maximum.reduce(logits_IRG, axis=0) + shift_R[:, None]
+    row_N, column_N = numpy.divmod(numpy.argpartition(best_RG.ravel(), -width - 1)[-width - 1 :], BLOCK)
+    logits_IN = logits_IRG[:, row_N, column_N]
+    total_C = (logits_IN + shift_R[row_N]).ravel()
+    best = numpy.argpartition(total_C, -width - 1)[-width - 1 :]
+    *order, following = best[numpy.argsort(-total_C[best])].tolist()
+    if not total_C[order[-1]] - total_C[following] > MARGIN:
         raise UncertainError
-    order = order[:width]
-    group_W = order // BLOCK
-    found = row_N[group_W], block_N[group_W] * BLOCK + order % BLOCK, total_C[order], own_NG.ravel()[order]
+    block_W, place_W = numpy.divmod(order, width + 1)
+    row_W = row_N[place_W]
+    found = row_W, block_W * BLOCK + column_N[place_W], total_C[order], logits_IN.ravel()[order] - norm_R[row_W]
     return Extensions(*(each.tolist() for each in found))
 
 

@@ -22,7 +22,7 @@ BLOCK = 64
 _LARGE = 100_000
 """Numbers from which a map is large."""
 _FIRST_SLOTS = 128
-_LAYER_NORM_EPS, _RMS_NORM_EPS = 1e-5, 1e-6
+_LAYER_NORM_EPS, _RMS_NORM_EPS = numpy.float32(1e-5), numpy.float32(1e-6)
 """torch's default, and what build_norm of mt/model/transformer.py gives."""
 
 
@@ -94,23 +94,22 @@ class Norm:
     def __init__(self, weights: Weights, name: str, kind: str, d_model: int):
         self.weight = weights.take(f"{name}.weight", d_model)
         self.bias = weights.take(f"{name}.bias", d_model) if kind == "layernorm" else None
+        self.mean_D = numpy.full(d_model, 1 / d_model, numpy.float32)
 
     def __call__(self, x_RD: ndarray) -> ndarray:
-        """Each row normalised."""
-        features = x_RD.shape[1]
+        """Each row normalised. A mean is a product with 1/D: the shortest call there is."""
         if self.bias is None:
-            square_R = numpy.einsum("rd,rd->r", x_RD, x_RD) / features
-            return x_RD * (self.weight / numpy.sqrt(square_R + numpy.float32(_RMS_NORM_EPS))[:, None])
-        centred_RD = x_RD - numpy.add.reduce(x_RD, axis=1, keepdims=True) / numpy.float32(features)
-        variance_R = numpy.einsum("rd,rd->r", centred_RD, centred_RD) / numpy.float32(features)
-        centred_RD *= self.weight / numpy.sqrt(variance_R + numpy.float32(_LAYER_NORM_EPS))[:, None]
+            return x_RD * (1 / numpy.sqrt((x_RD * x_RD) @ self.mean_D + _RMS_NORM_EPS))[:, None] * self.weight
+        centred_RD = x_RD - (x_RD @ self.mean_D)[:, None]
+        variance_R = (centred_RD * centred_RD) @ self.mean_D
+        centred_RD *= (1 / numpy.sqrt(variance_R + _LAYER_NORM_EPS))[:, None]
+        centred_RD *= self.weight
         centred_RD += self.bias
         return centred_RD
 
 
 def softmax_(scores: ndarray) -> ndarray:
-    """Softmax over the last dimension, in place."""
-    scores -= numpy.maximum.reduce(scores, axis=-1, keepdims=True)
+    """Softmax over the last dimension, in place. Scores are small numbers; if one overflows there will be NaN, which the search sees."""
     numpy.exp(scores, out=scores)
     scores /= numpy.add.reduce(scores, axis=-1, keepdims=True)
     return scores
@@ -310,6 +309,7 @@ class Transformer:
             Norm(weights, name, config.norm, config.d_model) if pre else None for name in ("encoder_norm", "decoder_norm")
         )
         weights.finish()
+        self.sines_TD = numpy.empty((0, config.d_model), numpy.float32)
         self.output = Blocks(output_VD)
 
     def start(self, source: list[int]) -> State:
@@ -342,10 +342,16 @@ class Transformer:
         """Rows of the embedding times √D, plus positions."""
         x_RD = embedding_VD[tokens] * numpy.float32(math.sqrt(self.config.d_model))
         if self.config.positions == "sinusoidal":
-            x_RD += sines(position_R, self.config.d_model)
+            x_RD += self._sines(position_R[-1] + 1)[position_R]
         elif self.learned_TD is not None:
             x_RD += self.learned_TD[numpy.minimum(position_R, len(self.learned_TD) - 1)]
         return x_RD
+
+    def _sines(self, length: int) -> ndarray:
+        """The table of positions with at least so many rows."""
+        if length > len(self.sines_TD):
+            self.sines_TD = sines(numpy.arange(2 * length), self.config.d_model)
+        return self.sines_TD
 
     def _turn(self, position_R: ndarray) -> Turn | None:
         """Rotary positions, if the model has them."""

@@ -1,10 +1,11 @@
 """What a training will take, said before its first step: parameters, memory, speed, time per epoch and to the end.
 
-A batch is computed forwards and backwards a few times and thrown away; the weights and the data position stay as they are.
+A few batches are computed forwards and backwards and thrown away; the weights and the data position stay as they are.
 Also here: into how many pieces a batch must be cut to fit into memory.
 """
 
 import math
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,23 +79,25 @@ def forecast(
     ranks: Ranks,
     blocks: float = 1.0,
 ) -> Forecast:
-    """Time a batch of middling size several times and take the fastest: the first times fault in memory that later steps reuse.
+    """Time different batches of the plan, each once, after one that is not counted: the first faults in memory that later ones reuse.
 
+    Hardly a batch has the shape of another, and what is made for a new shape (oneDNN's kernels) is a part of every update's time.
     An untouched optimizer is timed too. blocks: how many times the pairs of this plan an epoch has.
     """
     model.train()
-    middle = sorted(plan, key=len)[len(plan) // 2]
-    share = make_share(pairs, middle, ranks.number, ranks.count, pieces, is_sharded(config, ranks))
+    target_lengths = pairs.lengths_N2()[:, 1]
+    step = max(1, len(plan) // _MOST_TIMES)
     times: list[float] = []
     begun = time.perf_counter()
-    while len(times) < _LEAST_TIMES or (len(times) < _MOST_TIMES and ranks.agree(time.perf_counter() - begun) < _MOST_SECONDS):
+    for indices in (plan[0], *plan[::step]):
+        if len(times) > _LEAST_TIMES and ranks.agree(time.perf_counter() - begun) > _MOST_SECONDS:
+            break
+        share = make_share(pairs, indices, ranks.number, ranks.count, pieces, is_sharded(config, ranks))
         begun_one = time.perf_counter()
         accumulate_gradients(model, share.batches, share.num_target_tokens, config, hardware).tolist()  # waits for a GPU
-        times.append(time.perf_counter() - begun_one)
-    per_batch = ranks.agree(min(times))
-    target_lengths = pairs.lengths_N2()[:, 1]
+        times.append((time.perf_counter() - begun_one) / share.num_target_tokens)
     tokens_per_batch = sum(int(target_lengths[indices].sum()) for indices in plan) / len(plan)
-    per_batch *= tokens_per_batch / share.num_target_tokens  # the mean batch, at the speed of the middle one
+    per_batch = ranks.agree(statistics.median(times[1:])) * tokens_per_batch
     per_update = per_batch * config.accumulation + _optimizer_seconds(model, optimizer)
     model.zero_grad(set_to_none=True)
     return Forecast(
