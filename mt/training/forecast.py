@@ -57,7 +57,7 @@ class Forecast:
         else:
             fitting = deadline / self.seconds_per_update
             ahead = f"about {fitting:,.0f} updates ({fitting / self.updates_per_epoch:.1f} epochs) fit into {duration(deadline)}"
-        return [f"{self.parameters:,} parameters, {self.memory_mb:,.0f} MB of memory", f"{speed}; {ahead}, validation not counted"]
+        return [f"{self.parameters:,} parameters, {self.memory_mb:,.0f} MB of memory so far", f"{speed}; {ahead}, validation not counted"]
 
 
 def duration(seconds: float) -> str:

@@ -28,7 +28,7 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 def test_two_lines_say_what_is_ahead() -> None:
     figures = Forecast(parameters=2_605_056, memory_mb=2365.4, tokens_per_second=18_000, seconds_per_update=0.2, updates_per_epoch=100)
     assert figures.lines(8000, None) == [
-        "2,605,056 parameters, 2,365 MB of memory",
+        "2,605,056 parameters, 2,365 MB of memory so far",
         "18,000 target tokens/s: 20 s an epoch; 8,000 updates (80.0 epochs) in about 27 min, validation not counted",
     ]
     assert figures.lines(8000, 900.0)[1].endswith("about 4,500 updates (45.0 epochs) fit into 15 min, validation not counted")
