@@ -188,5 +188,5 @@ def test_the_trace_reaches_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
         assert f"mt.model.{module}" in reached
     assert {"mt.training.loss", "mt.training.loss._ChunkedCrossEntropy", "mt.data.batching"} <= reached
     assert {"mt.decoding.beam.BeamSearch", "mt.decoding.greedy.GreedySearch", "mt.decoding.sampling"} <= reached
-    assert {"mt.decoding.hypothesis", "mt.model.prepared_decoder.PreparedLayer", "mt.model.transformer_state.TransformerState"} <= reached
+    assert {"mt.decoding.next_tokens", "mt.model.prepared_decoder.PreparedLayer", "mt.model.transformer_state.TransformerState"} <= reached
     assert len({(record.function, record.name) for record in trace.records}) > 100
