@@ -6,8 +6,10 @@ from dataclasses import replace
 from mt.documents.parts import Span
 
 _CODE = re.compile(r"(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)")
-_TARGET = r"\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\)"
-_LABEL = r"(?:[^\[\]\\`]|\\.|`[^`]*`|!?\[(?:[^\[\]\\]|\\.)*\](?:" + _TARGET + r")?)*"
+_TARGET = r"\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*+\))*+\)"
+_IN_LABEL = r"\[(?:[^\[\]\\]|\\.)*+\](?:" + _TARGET + r")?+"
+_LABEL = r"(?:[^\[\]\\`!]|!(?!\[)|\\.|`[^`]*`|!?" + _IN_LABEL + r")*+"
+"""Each character can be read in one way only, and is not read again (*+): else a bracket that nothing closes takes forever."""
 _LINK = re.compile(rf"(?P<mark>!?\[)(?P<label>{_LABEL})(?P<target>\](?:{_TARGET}|\[[^\[\]]*\]))")
 _FOOTNOTE = re.compile(r"\[\^[^\[\]]+\]")
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>|<(?:https?|mailto|ftp):[^<>\s]*>|<[^<>\s@]+@[^<>\s]+>")

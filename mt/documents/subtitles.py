@@ -17,7 +17,7 @@ from mt.text_table import display_width, wrap
 _WIDEST = 42
 """Columns of a line, as subtitles are usually set; a line of the source that is wider allows as much."""
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
-_EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|(?:\s*[♪♫]+)+\s*$")
+_EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|\s*[♪♫][\s♪♫]*+$")
 """A speaker's dash and notes of music, which are kept."""
 _NAME = re.compile(r"[A-Za-z]+")
 _DASH = re.compile(r"\s*(?:<[^<>]*>|\{\\[^{}]*\})*\s*[-–—‐]")

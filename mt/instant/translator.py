@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mt.translator import Translator
 
 _WIDEST = 64
+"""A beam so wide is torch's: best_extensions looks at as many columns."""
 _MOST_WORK = 10**10
 """Parameters times source tokens up to which lines are translated one by one: about what takes as long as loading torch and its batches."""
 

@@ -152,3 +152,19 @@ def test_an_export_translates_documents_too(trained_run: Path, tmp_path: Path) -
     translated(tmp_path / "exported", "--input", "in.txt", "--output", "out.txt")
     assert Path("out.txt").read_bytes() == b"ba be bi\r\n\r\nda mu"
     translated(tmp_path / "exported", "--input", "in.txt", "--output", "/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("format", "content"),
+    [
+        ("markdown", "[" + "![](x)" * 300 + "\n"),
+        ("markdown", "[a](" * 300 + "\n"),
+        ("markdown", "[" + "\\[`" * 300 + "\n"),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\na " + "♪" * 3000 + "x\n\n"),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\n" + "- " * 3000 + "x\n\n"),
+    ],
+    ids=["images", "links", "escapes", "notes", "dashes"],
+)
+def test_what_nothing_closes_is_read_in_no_more_ways_than_one(format: str, content: str) -> None:
+    """Each took longer than anyone waits, or might have: a pattern that reads a character in two ways doubles its time with every one."""
+    assert rewritten(content.encode(), format) == content.encode()
