@@ -39,7 +39,7 @@ def search(model: Transformer, source: list[int], options: DecodingConfig, limit
         found = best_extensions(model.step(tokens, parents, state), total_R, width)
         places = [place for _, place in beam.live]
         beam.extend(found.token, found.total, found.own, [places[row] for row in found.row])
-        ended += _refuse_close_scores(ended, found, len(beam.tokens), limit, options.length_penalty)
+        ended += _certain_scores(ended, found, len(beam.tokens), limit, options.length_penalty)
         tokens = [found.token[place] for _, place in beam.live]
         parents = [found.row[place] for _, place in beam.live]
     [(hypothesis, _, _)] = beam.best()
@@ -85,7 +85,7 @@ def best_extensions(logits_IRG: ndarray, total_R: ndarray, width: int) -> Extens
     return Extensions(*(each.tolist() for each in found))
 
 
-def _refuse_close_scores(ended: list[float], found: Extensions, length: int, limit: int, alpha: float) -> list[float]:
+def _certain_scores(ended: list[float], found: Extensions, length: int, limit: int, alpha: float) -> list[float]:
     """The scores of those that end now, with so many tokens. ended: of those that have ended before.
 
     UncertainError where the two best scores, or the best one and what one that goes on may still reach, are too close.
