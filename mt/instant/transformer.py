@@ -1,7 +1,7 @@
 """The Transformer in numpy, for one sentence at a time: the arithmetic of mt/model/transformer.py without training, batches and masks.
 
 One sentence needs no padding, and a beam's hypotheses share their past as in mt/model/transformer_state.py: each has a slot for every
-position, all may ask all slots, and a bias says which are a row's own past. numpy loads in a tenth of torch's time and calls cost less, so
+position, all may ask all slots, and a bias says which are a row's own past. numpy loads much sooner than torch and calls cost less, so
 that a sentence is translated before torch would have been loaded.
 
 Dimensions: S source positions, R rows (hypotheses), C slots, D d_model, H heads, K width of a head, F d_ff, V vocabulary,
