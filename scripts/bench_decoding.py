@@ -1,7 +1,7 @@
 """How fast a trained model translates, in `mt` and in other programs with the same weights, on this machine.
 
     python scripts/bench_decoding.py --model RUN --input FILE [--beams 5 1] [--rounds 3]
-                                     [--programs mt mt-numpy mt-bf16 mt-int8 ctranslate2 ctranslate2-int8 hf]
+                                     [--programs mt mt-numpy mt-bf16 mt-int8 mt-shortlist ctranslate2 ctranslate2-int8 hf]
                                      [--lines 1000] [--single 30]
 
 All programs get the same token ids of the file's first lines and run in turn, each in a process of its own with all threads, warmed up on
@@ -11,12 +11,15 @@ peak memory. Every program divides by its own length penalty with --length-penal
 M2M100 model that is given the weights (pre-norm, sinusoidal positions; its table of positions is replaced by ours), from .bench-peers
 (scripts/bench_training.py --install-peers). CTranslate2 runs one translator with one thread for each core, which is faster than one
 translator with all of them. `mt-numpy` is what `mt translate` uses for a few sentences (mt/instant): one after the other, and those that
-it is not certain of, which torch would be asked for, count as others.
+it is not certain of, which torch would be asked for, count as others. `mt-shortlist` needs the run's (`mt shortlist RUN`).
+
+numpy's products are OpenBLAS's. Where OPENBLAS_CORETYPE names another processor than this one, they take twice as long: unset it.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,7 +32,8 @@ HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE.parent / ".bench-peers" / "bin" / "python"
 PROGRAMS = {
     "mt": "mt_decode.py", "mt-numpy": "mt_numpy_decode.py", "mt-bf16": "mt_decode.py", "mt-int8": "mt_decode.py",
-    "ctranslate2": "ctranslate2_decode.py", "ctranslate2-int8": "ctranslate2_decode.py", "hf": "hf_decode.py",
+    "mt-shortlist": "mt_decode.py", "ctranslate2": "ctranslate2_decode.py", "ctranslate2-int8": "ctranslate2_decode.py",
+    "hf": "hf_decode.py",
 }  # fmt: skip
 PREFERRED = ("mt", "mt-numpy", "mt-bf16", "ctranslate2", "ctranslate2-int8")
 
@@ -41,6 +45,7 @@ def prepare(folder: Path, model: str, file: Path, lines: int, programs: list[str
     from mt.data.corpus import read_lines
     from mt.export import ctranslate2
     from mt.stored_model import parameters_of
+    from mt.stored_shortlist import shortlist_file
     from mt.translator import Translator
 
     translator = Translator.load(model)
@@ -50,6 +55,8 @@ def prepare(folder: Path, model: str, file: Path, lines: int, programs: list[str
     (folder / "shape.json").write_text(json.dumps(config), encoding="utf-8")
     save_file({name: weight.contiguous() for name, weight in parameters_of(translator.model).items()}, folder / "weights.safetensors")
     for program in programs:
+        if program == "mt-shortlist":
+            shutil.copy(shortlist_file(translator.path), folder / "shortlist.safetensors")
         if program.startswith("ctranslate2"):
             (folder / program).mkdir()
             ctranslate2.write(translator.model, translator.tokenizer, folder / program, "int8" if program.endswith("int8") else None)

@@ -5,6 +5,7 @@ A step of a small model is some hundred calls of a few microseconds, and Python 
 nothing is loaded or copied, and it ends with the search. Only Linux forks safely enough beside torch's threads.
 """
 
+import gc
 import marshal
 import multiprocessing
 import os
@@ -60,6 +61,7 @@ def search_in_forks(searches: Sequence[Callable[[], Iterable[Found]]]) -> Iterat
     context = multiprocessing.get_context("fork")
     pipes = [context.Pipe(duplex=False) for _ in searches]
     forks = []
+    gc.freeze()  # a fork's collector would write to every object's head, and every page of them would be a copy of the fork's own
     try:
         for search, (_, own) in zip(searches, pipes, strict=True):
             others = [end for pair in pipes for end in pair if end is not own and not end.closed]
@@ -68,6 +70,7 @@ def search_in_forks(searches: Sequence[Callable[[], Iterable[Found]]]) -> Iterat
                 warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: can_fork
                 forks[-1].start()
             own.close()
+        gc.unfreeze()
         running = [reader for reader, _ in pipes]
         while running:
             for reader in wait(running):

@@ -9,8 +9,8 @@ T positions, I blocks of G = 64 outputs.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
@@ -78,34 +78,72 @@ class LinearMap:
         self.blocks = Blocks(weight) if weight.size >= _LARGE else None
         self.weight_DF = None if self.blocks else numpy.ascontiguousarray(weight.T)
 
+    def product(self, x_RD: ndarray) -> ndarray:
+        """x Wᵀ."""
+        if self.blocks is None:
+            return x_RD @ self.weight_DF
+        return self.blocks(x_RD).transpose(1, 0, 2).reshape(len(x_RD), -1)[:, : self.blocks.outputs]
+
     def __call__(self, x_RD: ndarray) -> ndarray:
         """Each row mapped."""
-        if self.blocks is None:
-            mapped_RF = x_RD @ self.weight_DF
-        else:
-            mapped_RF = self.blocks(x_RD).transpose(1, 0, 2).reshape(len(x_RD), -1)[:, : self.blocks.outputs]
+        mapped_RF = self.product(x_RD)
         mapped_RF += self.bias
         return mapped_RF
 
 
+class NormedMap(LinearMap):
+    """Norm(x) Wᵀ + b, in half the calls: what follows the norm's division, its weight, its bias and √D, is part of W and b.
+
+    The mean that LayerNorm takes off is not there: see `without_mean`.
+    """
+
+    def __init__(self, weight: ndarray, bias: ndarray, norm: "Norm"):
+        if norm.bias is not None:
+            bias = bias + weight @ norm.bias
+        super().__init__(weight * norm.weight, bias)
+        self.epsilon = norm.epsilon
+
+    def __call__(self, x_RD: ndarray) -> ndarray:
+        """Each row normalised and mapped."""
+        mapped_RF = self.product(x_RD)
+        mapped_RF /= lengths(x_RD, self.epsilon)
+        mapped_RF += self.bias
+        return mapped_RF
+
+
+def lengths(x_RD: ndarray, epsilon: numpy.float32) -> ndarray:
+    """√(|x|² + ε) of each row, in a column."""
+    length_R = numpy.einsum("rd,rd->r", x_RD, x_RD)
+    length_R += epsilon
+    return numpy.sqrt(length_R, out=length_R)[:, None]
+
+
 class Norm:
-    """LayerNorm or RMSNorm over the features of each row."""
+    """LayerNorm or RMSNorm over the features of each row; divided by its length, not the root of its mean square: √D is in the weight."""
 
     def __init__(self, weights: Weights, name: str, kind: str, d_model: int):
-        self.weight = weights.take(f"{name}.weight", d_model)
+        self.weight = weights.take(f"{name}.weight", d_model) * numpy.float32(math.sqrt(d_model))
         self.bias = weights.take(f"{name}.bias", d_model) if kind == "layernorm" else None
+        self.epsilon = numpy.float32(_RMS_NORM_EPS if self.bias is None else _LAYER_NORM_EPS) * numpy.float32(d_model)
         self.mean_D = numpy.full(d_model, 1 / d_model, numpy.float32)
 
     def __call__(self, x_RD: ndarray) -> ndarray:
         """Each row normalised. A mean is a product with 1/D: the shortest call there is."""
         if self.bias is None:
-            return x_RD * (1 / numpy.sqrt((x_RD * x_RD) @ self.mean_D + _RMS_NORM_EPS))[:, None] * self.weight
+            return x_RD / lengths(x_RD, self.epsilon) * self.weight
         centred_RD = x_RD - (x_RD @ self.mean_D)[:, None]
-        variance_R = (centred_RD * centred_RD) @ self.mean_D
-        centred_RD *= (1 / numpy.sqrt(variance_R + _LAYER_NORM_EPS))[:, None]
+        centred_RD /= lengths(centred_RD, self.epsilon)
         centred_RD *= self.weight
         centred_RD += self.bias
         return centred_RD
+
+
+def without_mean(weight: ndarray, bias: ndarray) -> tuple[ndarray, ndarray]:
+    """The map whose outputs are this one's less their mean.
+
+    In a pre-norm network with LayerNorm all that reads a sum of such outputs takes its mean off first. So it may as well not be there.
+    """
+    return weight - weight.mean(axis=0), bias - bias.mean()
 
 
 def softmax_(scores: ndarray) -> ndarray:
@@ -125,123 +163,161 @@ def silu(x: ndarray) -> ndarray:
     return x / (numpy.float32(1) + numpy.exp(-x))
 
 
-class FeedForward:
+class Sublayer:
+    """What attention and feed-forward share: how they read the residual stream and what they add to it.
+
+    Pre-norm is x + f(Norm(x)), where the norm is part of f's first map, post-norm Norm(x + f(x)).
+    """
+
+    def __init__(self, weights: Weights, layer: str, name: str, config: ModelConfig):
+        """layer: its name, "encoder.0"; name: the sub-layer's."""
+        self._weights = weights
+        self._name = f"{layer}.{name}"
+        self._width = config.d_model
+        self._norm = Norm(weights, f"{self._name}_residual.norm", config.norm, config.d_model)
+        self._pre = config.norm_position == "pre"
+        self._without_mean = has_no_mean(config)
+
+    def take(self, parts: tuple[str, ...], outputs: int, inputs: int, scale: float = 1.0) -> tuple[ndarray, ndarray]:
+        """Weight and bias of a map that gives several maps' outputs side by side; the first one's are multiplied by the scale."""
+        found = [self._weights.take(f"{self._name}.{part}.weight", outputs, inputs) for part in parts]
+        biases = [self._weights.take(f"{self._name}.{part}.bias", outputs) for part in parts]
+        if scale != 1.0:
+            found[0], biases[0] = found[0] * numpy.float32(scale), biases[0] * numpy.float32(scale)
+        return numpy.concatenate(found), numpy.concatenate(biases)
+
+    def take_out(self, inputs: int) -> tuple[ndarray, ndarray]:
+        """Weight and bias of the map whose outputs are added to the residual stream."""
+        out = self.take(("out_proj",), self._width, inputs)
+        return without_mean(*out) if self._without_mean else out
+
+    def reading(self, weight: ndarray, bias: ndarray) -> LinearMap:
+        """A map of the residual stream."""
+        return NormedMap(weight, bias, self._norm) if self._pre else LinearMap(weight, bias)
+
+    def add(self, x_RD: ndarray, change_RD: ndarray) -> ndarray:
+        """The residual connection. change_RD is written to."""
+        change_RD += x_RD
+        return change_RD if self._pre else self._norm(change_RD)
+
+
+def has_no_mean(config: ModelConfig) -> bool:
+    """Whether the residual stream is kept without its mean: `without_mean`."""
+    return config.norm_position == "pre" and config.norm == "layernorm"
+
+
+class FeedForward(Sublayer):
     """Two linear maps with a non-linearity between; swiglu's has a third that gates."""
 
-    def __init__(self, weights: Weights, name: str, config: ModelConfig):
-        self.hidden = take_maps(weights, name, ("in_proj",), config.d_ff, config.d_model)
-        self.gate = take_maps(weights, name, ("gate_proj",), config.d_ff, config.d_model) if config.activation == "swiglu" else None
-        self.out = take_maps(weights, name, ("out_proj",), config.d_model, config.d_ff)
+    def __init__(self, weights: Weights, layer: str, config: ModelConfig):
+        super().__init__(weights, layer, "feed_forward", config)
+        parts = ("gate_proj", "in_proj") if config.activation == "swiglu" else ("in_proj",)
+        self.hidden = self.reading(*self.take(parts, config.d_ff, config.d_model))
+        self.gates = config.d_ff if config.activation == "swiglu" else 0
+        self.out = LinearMap(*self.take_out(config.d_ff))
 
     def __call__(self, x_RD: ndarray) -> ndarray:
         """(R, D) → (R, F) → (R, D)."""
         hidden_RF = self.hidden(x_RD)
-        return self.out(relu(hidden_RF) if self.gate is None else silu(self.gate(x_RD)) * hidden_RF)
+        activated_RF = silu(hidden_RF[:, : self.gates]) * hidden_RF[:, self.gates :] if self.gates else relu(hidden_RF)
+        return self.add(x_RD, self.out(activated_RF))
 
 
-def take_maps(weights: Weights, name: str, parts: tuple[str, ...], outputs: int, inputs: int, scale: float = 1.0) -> LinearMap:
-    """One map that gives several maps' outputs side by side; the first one's are multiplied by the scale."""
-    found = [weights.take(f"{name}.{part}.weight", outputs, inputs) for part in parts]
-    biases = [weights.take(f"{name}.{part}.bias", outputs) for part in parts]
-    if scale != 1.0:
-        found[0], biases[0] = found[0] * numpy.float32(scale), biases[0] * numpy.float32(scale)
-    return LinearMap(numpy.concatenate(found), numpy.concatenate(biases))
+class SelfAttention(Sublayer):
+    """Softmax(Q Kᵀ) V. 1/√K is part of the queries' projection, and the three are one."""
 
-
-class Attention:
-    """The projections of one attention. 1/√K is part of the queries'."""
-
-    def __init__(self, weights: Weights, name: str, config: ModelConfig, own: bool):
-        """own: self-attention, whose three projections are one."""
+    def __init__(self, weights: Weights, layer: str, config: ModelConfig):
+        super().__init__(weights, layer, "self_attention", config)
         width = config.d_model
-        scale = 1.0 / math.sqrt(width // config.num_heads)
         self.heads = config.num_heads
-        if own:
-            self.qkv = take_maps(weights, name, ("q_proj", "k_proj", "v_proj"), width, width, scale)
-        else:
-            self.q = take_maps(weights, name, ("q_proj",), width, width, scale)
-            self.kv = take_maps(weights, name, ("k_proj", "v_proj"), width, width)
-        self.out = take_maps(weights, name, ("out_proj",), width, width)
+        self.qkv = self.reading(*self.take(("q_proj", "k_proj", "v_proj"), width, width, 1.0 / math.sqrt(width // self.heads)))
+        self.out = LinearMap(*self.take_out(width))
 
-    def split(self, x: ndarray, parts: int) -> ndarray:
-        """(R, parts · D) → (parts, H, R, K)."""
-        return x.reshape(len(x), parts, self.heads, -1).transpose(1, 2, 0, 3)
+    def project(self, x_RD: ndarray, turn: "Turn | None") -> tuple[ndarray, ndarray, ndarray]:
+        """q_HRK, k_HRK and v_HRK."""
+        q_HRK, k_HRK, v_HRK = split_heads(self.qkv(x_RD), 3, self.heads)
+        return (q_HRK, k_HRK, v_HRK) if turn is None else (turn(q_HRK), turn(k_HRK), v_HRK)
 
-    def look(self, q_HRK: ndarray, k_HCK: ndarray, v_HCK: ndarray, bias_RC: ndarray | None = None) -> ndarray:
+    def look(self, x_RD: ndarray, q_HRK: ndarray, k_HCK: ndarray, v_HCK: ndarray, bias_RC: ndarray | None = None) -> ndarray:
         """Softmax(Q Kᵀ + bias) V, heads merged and projected."""
         scores_HRC = q_HRK @ k_HCK.transpose(0, 2, 1)
         if bias_RC is not None:
             scores_HRC += bias_RC
         context_HRK = softmax_(scores_HRC) @ v_HCK
-        return self.out(context_HRK.transpose(1, 0, 2).reshape(q_HRK.shape[1], -1))
+        return self.add(x_RD, self.out(context_HRK.transpose(1, 0, 2).reshape(x_RD.shape)))
 
 
-class Block:
-    """What encoder and decoder layers share: sub-layers inside residual connections, normalised before or after."""
-
-    def __init__(self, config: ModelConfig):
-        self.pre = config.norm_position == "pre"
-
-    def around(self, x_RD: ndarray, norm: Norm, layer: Callable[[ndarray], ndarray]) -> ndarray:
-        """Post-norm Norm(x + f(x)), pre-norm x + f(Norm(x))."""
-        if self.pre:
-            return x_RD + layer(norm(x_RD))
-        return norm(x_RD + layer(x_RD))
+def split_heads(x: ndarray, parts: int, heads: int) -> ndarray:
+    """(R, parts · D) → (parts, H, R, K)."""
+    return x.reshape(len(x), parts, heads, -1).transpose(1, 2, 0, 3)
 
 
-class EncoderLayer(Block):
+class Source(NamedTuple):
+    """What a decoder layer's cross-attention knows of a sentence. E is H · S: each head's source positions, one head after the other."""
+
+    scores: LinearMap
+    """From the residual stream to every head's scores: Q's projection times Kᵀ."""
+    values_ED: ndarray
+    """From the weights of every head's positions to the residual stream: V times the output projection."""
+
+
+class CrossAttention(Sublayer):
+    """Softmax(Q Kᵀ) V over a source that does not change: Q's projection and the keys are multiplied once, so are values and output.
+
+    Two products are left of a step's four, of (D, E) and (E, D), smaller ones than (D, D) twice while the source has up to K tokens.
+    """
+
+    def __init__(self, weights: Weights, layer: str, config: ModelConfig):
+        super().__init__(weights, layer, "cross_attention", config)
+        width, self.heads = config.d_model, config.num_heads
+        q_weight, q_bias = self.take(("q_proj",), width, width, 1.0 / math.sqrt(width // self.heads))
+        self.q_HKD, self.q_bias_HK1 = q_weight.reshape(self.heads, -1, width), q_bias.reshape(self.heads, -1, 1)
+        self.kv = LinearMap(*self.take(("k_proj", "v_proj"), width, width))
+        out_weight, self.out_bias = self.take_out(width)
+        self.out_HKD = numpy.ascontiguousarray(out_weight.T).reshape(self.heads, -1, width)
+
+    def of_source(self, memory_SD: ndarray) -> Source:
+        """Project the encoder's output."""
+        k_HSK, v_HSK = split_heads(self.kv(memory_SD), 2, self.heads)
+        weight_ED = (k_HSK @ self.q_HKD).reshape(-1, memory_SD.shape[1])
+        return Source(self.reading(weight_ED, (k_HSK @ self.q_bias_HK1).ravel()), (v_HSK @ self.out_HKD).reshape(weight_ED.shape))
+
+    def look(self, x_RD: ndarray, source: Source) -> ndarray:
+        """Softmax(Q Kᵀ) V, heads merged and projected."""
+        scores_RE = source.scores(x_RD)
+        softmax_(scores_RE.reshape(len(x_RD), self.heads, -1))
+        change_RD = scores_RE @ source.values_ED
+        change_RD += self.out_bias
+        return self.add(x_RD, change_RD)
+
+
+class EncoderLayer:
     """Self-attention, then feed-forward."""
 
     def __init__(self, weights: Weights, name: str, config: ModelConfig):
-        super().__init__(config)
-        self.own = Attention(weights, f"{name}.self_attention", config, own=True)
-        self.own_norm = Norm(weights, f"{name}.self_attention_residual.norm", config.norm, config.d_model)
-        self.feed_forward = FeedForward(weights, f"{name}.feed_forward", config)
-        self.feed_forward_norm = Norm(weights, f"{name}.feed_forward_residual.norm", config.norm, config.d_model)
+        self.own = SelfAttention(weights, name, config)
+        self.feed_forward = FeedForward(weights, name, config)
 
     def __call__(self, x_SD: ndarray, turn: "Turn | None") -> ndarray:
         """(S, D) → (S, D). turn: rotary positions."""
-
-        def look(read_SD: ndarray) -> ndarray:
-            q_HSK, k_HSK, v_HSK = self.own.split(self.own.qkv(read_SD), 3)
-            if turn is not None:
-                q_HSK, k_HSK = turn(q_HSK), turn(k_HSK)
-            return self.own.look(q_HSK, k_HSK, v_HSK)
-
-        x_SD = self.around(x_SD, self.own_norm, look)
-        return self.around(x_SD, self.feed_forward_norm, self.feed_forward)
+        return self.feed_forward(self.own.look(x_SD, *self.own.project(x_SD, turn)))
 
 
-class DecoderLayer(Block):
+class DecoderLayer:
     """Self-attention over the hypotheses' slots, cross-attention into the source, feed-forward."""
 
     def __init__(self, weights: Weights, name: str, config: ModelConfig):
-        super().__init__(config)
-        self.own = Attention(weights, f"{name}.self_attention", config, own=True)
-        self.cross = Attention(weights, f"{name}.cross_attention", config, own=False)
-        self.feed_forward = FeedForward(weights, f"{name}.feed_forward", config)
-        self.own_norm, self.cross_norm, self.feed_forward_norm = (
-            Norm(weights, f"{name}.{part}_residual.norm", config.norm, config.d_model)
-            for part in ("self_attention", "cross_attention", "feed_forward")
-        )
+        self.own = SelfAttention(weights, name, config)
+        self.cross = CrossAttention(weights, name, config)
+        self.feed_forward = FeedForward(weights, name, config)
 
-    def step(self, x_RD: ndarray, slots_PHCK: ndarray, filled: int, source_PHSK: ndarray, bias_RC: ndarray, turn: "Turn | None") -> ndarray:
+    def step(self, x_RD: ndarray, slots_PHCK: ndarray, filled: int, source: Source, bias_RC: ndarray, turn: "Turn | None") -> ndarray:
         """One new position for all rows. slots_PHCK: keys and values, of which `filled` slots are read before this one's are written."""
-
-        def look(read_RD: ndarray) -> ndarray:
-            q_HRK, k_HRK, v_HRK = self.own.split(self.own.qkv(read_RD), 3)
-            if turn is not None:
-                q_HRK, k_HRK = turn(q_HRK), turn(k_HRK)
-            here = slice(filled, filled + len(read_RD))
-            slots_PHCK[0, :, here], slots_PHCK[1, :, here] = k_HRK, v_HRK
-            return self.own.look(q_HRK, *slots_PHCK[:, :, : here.stop], bias_RC)
-
-        def look_across(read_RD: ndarray) -> ndarray:
-            return self.cross.look(self.cross.split(self.cross.q(read_RD), 1)[0], *source_PHSK)
-
-        x_RD = self.around(x_RD, self.own_norm, look)
-        x_RD = self.around(x_RD, self.cross_norm, look_across)
-        return self.around(x_RD, self.feed_forward_norm, self.feed_forward)
+        q_HRK, k_HRK, v_HRK = self.own.project(x_RD, turn)
+        here = slice(filled, filled + len(x_RD))
+        slots_PHCK[0, :, here], slots_PHCK[1, :, here] = k_HRK, v_HRK
+        x_RD = self.own.look(x_RD, q_HRK, *slots_PHCK[:, :, : here.stop], bias_RC)
+        return self.feed_forward(self.cross.look(x_RD, source))
 
 
 class Turn:
@@ -262,9 +338,9 @@ class Turn:
 class State:
     """What the decoder remembers of one sentence."""
 
-    def __init__(self, sources: list[ndarray], heads: int, head_width: int):
+    def __init__(self, sources: list[Source], heads: int, head_width: int):
         self.sources = sources
-        """Each layer's keys and values of the source, x_PHSK."""
+        """What each layer knows of the source."""
         self.slots = [numpy.empty((2, heads, _FIRST_SLOTS, head_width), numpy.float32) for _ in sources]
         """Each layer's keys and values of the target, x_PHCK."""
         self.filled = 0
@@ -320,7 +396,7 @@ class Transformer:
             x_SD = layer(x_SD, turn)
         if self.encoder_norm is not None:
             x_SD = self.encoder_norm(x_SD)
-        sources = [numpy.ascontiguousarray(layer.cross.split(layer.cross.kv(x_SD), 2)) for layer in self.decoder]
+        sources = [layer.cross.of_source(x_SD) for layer in self.decoder]
         return State(sources, self.config.num_heads, self.config.d_model // self.config.num_heads)
 
     def step(self, tokens: list[int], parents: list[int], state: State) -> ndarray:
@@ -328,8 +404,8 @@ class Transformer:
         bias_RC = state.open_position(parents)
         position_R = numpy.full(len(tokens), state.position)
         x_RD, turn = self._embed(self.target_embedding_VD, tokens, position_R), self._turn(position_R)
-        for layer, slots_PHCK, source_PHSK in zip(self.decoder, state.slots, state.sources, strict=True):
-            x_RD = layer.step(x_RD, slots_PHCK, state.filled, source_PHSK, bias_RC, turn)
+        for layer, slots_PHCK, source in zip(self.decoder, state.slots, state.sources, strict=True):
+            x_RD = layer.step(x_RD, slots_PHCK, state.filled, source, bias_RC, turn)
         state.filled += len(tokens)
         state.position += 1
         if self.decoder_norm is not None:
@@ -345,7 +421,7 @@ class Transformer:
             x_RD += self._sines(position_R[-1] + 1)[position_R]
         elif self.learned_TD is not None:
             x_RD += self.learned_TD[numpy.minimum(position_R, len(self.learned_TD) - 1)]
-        return x_RD
+        return x_RD - x_RD.mean(axis=1, keepdims=True) if has_no_mean(self.config) else x_RD
 
     def _sines(self, length: int) -> ndarray:
         """The table of positions with at least so many rows."""

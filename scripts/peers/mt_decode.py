@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.decoding.batches import translate_ids
+from mt.decoding.shortlist import Shortlist
 from mt.memory import prepare_to_translate
 from mt.model.build import build_model
 from mt.stored_model import load_parameters
@@ -28,16 +29,18 @@ def main() -> None:
     load_parameters(model, load_file(folder / "weights.safetensors"), folder)
     sources = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
     method = "beam" if job["beam"] > 1 else "greedy"
-    _, _, precision = job["program"].partition("-")
-    options = DecodingConfig(method=method, beam_size=job["beam"], length_penalty=job["penalty"], precision=precision or "fp32")
-    translate_ids(model, sources[:100], options)
+    _, _, kind = job["program"].partition("-")
+    shortlist = Shortlist.of(load_file(folder / "shortlist.safetensors")) if kind == "shortlist" else None
+    precision = kind if kind and shortlist is None else "fp32"
+    options = DecodingConfig(method=method, beam_size=job["beam"], length_penalty=job["penalty"], precision=precision)
+    translate_ids(model, sources[:100], options, shortlist=shortlist)
     begin = time.perf_counter()
-    found = translate_ids(model, sources, options)
+    found = translate_ids(model, sources, options, shortlist=shortlist)
     seconds = time.perf_counter() - begin
     alone = sources[: job["single"]]
     begin = time.perf_counter()
     for source in alone:
-        translate_ids(model, [source], options)
+        translate_ids(model, [source], options, shortlist=shortlist)
     single = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     tokens = [best.tokens for best, *_ in found]
