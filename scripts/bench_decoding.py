@@ -7,11 +7,12 @@
 All programs get the same token ids of the file's first lines and run in turn, each in a process of its own with all threads, warmed up on
 100 sentences: then all lines at once, then some one by one. Shown: sentences per second and milliseconds for one sentence, the median of
 the rounds with the least and the most; how many times as fast `mt` is, formed round by round; lines with the same translation as `mt`'s;
-peak memory. Every program divides by its own length penalty with --length-penalty as exponent; `hf` is generate() of a Hugging Face
-M2M100 model that is given the weights (pre-norm, sinusoidal positions; its table of positions is replaced by ours), from .bench-peers
-(scripts/bench_training.py --install-peers). CTranslate2 runs one translator with one thread for each core, which is faster than one
-translator with all of them. `mt-numpy` is what `mt translate` uses for a few sentences (mt/instant): one after the other, and those that
-it is not certain of, which torch would be asked for, count as others. `mt-shortlist` needs the run's (`mt shortlist RUN`).
+peak memory, without that of the processes that `mt` searches in. Every program divides by its own length penalty with --length-penalty as
+exponent; `hf` is generate() of a Hugging Face M2M100 model that is given the weights (pre-norm, sinusoidal positions; its table of
+positions is replaced by ours), from .bench-peers (scripts/bench_training.py --install-peers). CTranslate2 runs one translator with one
+thread for each core, which is faster than one translator with all of them; for one sentence the better of the two is taken. `mt-numpy` is
+what `mt translate` uses for a few sentences (mt/instant): one after the other, and those that it is not certain of, which torch would be
+asked for, count as others. `mt-shortlist` needs the run's (`mt shortlist RUN`).
 
 numpy's products are OpenBLAS's. Where OPENBLAS_CORETYPE names another processor than this one, they take twice as long: unset it.
 """

@@ -5,12 +5,12 @@ M2M100 has the same layers as a pre-norm Transformer of mt. Its own table of pos
 
 import json
 import math
-import resource
 import sys
 import time
 from pathlib import Path
 
 import torch
+from peak_memory import peak_mb
 from safetensors.torch import load_file
 from transformers import M2M100Config, M2M100ForConditionalGeneration
 
@@ -101,8 +101,7 @@ def main() -> None:
     for source in alone:
         translate(model, [source], job)
     single = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    figures = {"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak, "tokens": tokens}
+    figures = {"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak_mb(), "tokens": tokens}
     print(json.dumps(figures))
 
 

@@ -1,12 +1,12 @@
 """`mt`'s own search, timed: called by bench_decoding.py with a job as JSON; prints its figures as JSON."""
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
 import torch
+from peak_memory import peak_mb
 from safetensors.torch import load_file
 
 from mt.config import DecodingConfig, ModelConfig
@@ -42,9 +42,8 @@ def main() -> None:
     for source in alone:
         translate_ids(model, [source], options, shortlist=shortlist)
     single = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     tokens = [best.tokens for best, *_ in found]
-    figures = {"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak, "tokens": tokens}
+    figures = {"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak_mb(), "tokens": tokens}
     print(json.dumps(figures))
 
 

@@ -4,11 +4,11 @@ It translates one sentence after the other; one of which it is not certain has n
 """
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
+from peak_memory import peak_mb
 from safetensors.numpy import load_file
 
 from mt.config import DecodingConfig, ModelConfig
@@ -44,8 +44,7 @@ def main() -> None:
     for source in alone:
         tokens(source)
     single = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak, "tokens": found}))
+    print(json.dumps({"per_second": len(sources) / seconds, "single_ms": single / len(alone) * 1e3, "peak_mb": peak_mb(), "tokens": found}))
 
 
 if __name__ == "__main__":
