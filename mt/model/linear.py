@@ -19,6 +19,8 @@ _SMALL = 256 * 256
 """Weights of up to so many numbers are small."""
 _USUAL_ROWS = 256
 _LARGEST = 127.0
+_ZERO = 128
+"""What 0 is in a row of whole numbers: oneDNN multiplies unsigned rows fast with VNNI and with AMX, signed ones with AMX alone."""
 _TINY = 1e-30
 """The scale of numbers that are all zero."""
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -94,9 +96,9 @@ class Int8Linear:
         """x · Wᵀ + b in fp32; x may have any shape."""
         x_RI = x.flatten(0, -2)
         scale_R1 = x_RI.abs().amax(dim=1, keepdim=True).div_(_LARGEST).clamp_min_(_TINY)
-        whole_RI = x_RI.div(scale_R1).round_().to(torch.int8)
+        whole_RI = x_RI.div(scale_R1).add_(_ZERO + 0.5).to(torch.uint8)
         result_RO = torch.ops.onednn.qlinear_pointwise(
-            whole_RI, 1.0, 0, self.packed, self.scale_O, self.zero_O, None, 1.0, 0, torch.float32, "none", [], ""
+            whole_RI, 1.0, _ZERO, self.packed, self.scale_O, self.zero_O, None, 1.0, 0, torch.float32, "none", [], ""
         ).mul_(scale_R1)
         if self.bias is not None:
             result_RO.add_(self.bias)

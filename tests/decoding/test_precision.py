@@ -1,5 +1,8 @@
 """Translating in bf16 and int8: nearly the same, the same whatever is beside it, and fp32 again afterwards."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -58,6 +61,20 @@ def test_a_map_of_8_bits_is_near_and_a_row_knows_nothing_of_its_neighbours(bias:
         assert ((near - exact).norm(dim=-1) <= 0.02 * exact.norm(dim=-1) + 1e-6).all()
         for row in range(17):
             assert torch.equal(whole(x_BTI[:, row : row + 1]), near[:, row : row + 1])
+
+
+@needs_int8
+@pytest.mark.parametrize("rows", [1, 5, 64])
+def test_no_map_of_8_bits_falls_back_to_onednns_reference_which_takes_a_thousand_times_as_long(rows: int) -> None:
+    code = (
+        "import torch; from mt.model.linear import Int8Linear\n"
+        f"with torch.inference_mode(): Int8Linear(torch.randn(128, 64), None)(torch.randn({rows}, 64))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"ONEDNN_VERBOSE": "1"}
+    )
+    [product] = [line for line in found.stdout.splitlines() if ",exec,cpu,matmul," in line or ",exec,cpu,inner_product," in line]
+    assert "ref" not in product.split(",exec,cpu,")[1].split(",")[1], product
 
 
 @needs_int8
