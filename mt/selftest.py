@@ -19,9 +19,9 @@ from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import Hypothesis, length_limit
 from mt.decoding.scoring import score_ids
 from mt.errors import DecodingError
+from mt.instant.layers import UnsuitedWeightsError
 from mt.instant.search import UncertainError, search
 from mt.instant.transformer import Transformer as NumpyTransformer
-from mt.instant.transformer import UnsuitedWeightsError
 from mt.model.interface import TranslationModel
 from mt.model.transformer import Transformer
 from mt.stored_model import parameters_of

@@ -16,7 +16,8 @@ from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS
 from mt.decoding.hypothesis import NEVER_PRODUCED, Hypothesis, length_penalty
 from mt.decoding.one_beam import Beam
-from mt.instant.transformer import BLOCK, Transformer
+from mt.instant.layers import BLOCK
+from mt.instant.transformer import Transformer
 
 MARGIN = 5e-4
 """Log-probabilities that are closer are not told apart."""

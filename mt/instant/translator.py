@@ -95,8 +95,8 @@ class InstantTranslator:
 
     def _search(self, source: list[int], options: DecodingConfig) -> Translation | None:
         """The best translation; None where only torch can say."""
+        from mt.instant.layers import UnsuitedWeightsError
         from mt.instant.search import UncertainError, search
-        from mt.instant.transformer import UnsuitedWeightsError
 
         if source == [EOS]:
             return NOTHING
@@ -113,7 +113,8 @@ class InstantTranslator:
 
     def _load(self) -> "Transformer":
         """The model in numpy. UnsuitedWeightsError when its weights are not what is computed here."""
-        from mt.instant.transformer import Transformer, UnsuitedWeightsError
+        from mt.instant.layers import UnsuitedWeightsError
+        from mt.instant.transformer import Transformer
 
         if self._model is None:
             with opened_weights(self.path, self.tokenizer.fingerprint(), "np") as stream:

@@ -11,8 +11,9 @@ from mt.data.special_ids import BOS, EOS, PAD
 from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import length_limit
 from mt.instant import search as numpy_search
+from mt.instant.layers import BLOCK
 from mt.instant.search import MARGIN, UncertainError, best_extensions, search
-from mt.instant.transformer import BLOCK, Transformer
+from mt.instant.transformer import Transformer
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
 from mt.stored_model import parameters_of

@@ -8,7 +8,8 @@ import torch
 
 from mt.config import ModelConfig
 from mt.data.special_ids import BOS, EOS
-from mt.instant.transformer import BLOCK, Blocks, Transformer, UnsuitedWeightsError
+from mt.instant.layers import BLOCK, Blocks, UnsuitedWeightsError
+from mt.instant.transformer import Transformer
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
 from mt.stored_model import parameters_of
