@@ -3,17 +3,22 @@
 With `training.max_hours` the learning rate is a function of the time that has passed instead of the steps made: warm-up and
 decay keep their shares of the whole, however fast the machine is and whatever slows it down on the way. max_steps then only says of how
 many steps warm-up, validation and saving are written as parts. What the end of the run needs (choosing the weights, scoring the test
-pairs) is kept back from the measured time of a validation. Such a run depends on the clock and is therefore not repeatable bit for bit.
+pairs) is kept back from the measured time of a validation and of saving. Such a run depends on the clock and is therefore not
+repeatable bit for bit.
 """
 
 from dataclasses import dataclass
 
-_END_AT_LEAST = 0.02
-"""The share of the time that is kept back for the end before anything of it has been measured, and at least."""
+_END_UNMEASURED = 0.02
+"""The share of the time that is kept back for the end before anything of it has been measured."""
+_END_UNMEASURED_AT_MOST = 300.0
+"""The same in seconds, however long the run is."""
+_SLACK = 1.25
+"""What is kept back, as a multiple of what was measured."""
 _VALIDATION_AT_MOST = 0.1
 """The share of the time that validations may take before some are left out."""
 _CANDIDATES = 3
-"""Validations at the end: the last weights, their average, the best."""
+"""Validations at the end: the last weights (or their EMA), the average, the best."""
 
 
 @dataclass
@@ -32,12 +37,16 @@ class Deadline:
     """Seconds spent on validations by this process."""
     validation: float = 0.0
     """Seconds of the last one."""
+    saving: float = 0.0
+    """Seconds that writing the last checkpoint took."""
 
     @property
     def training_ends_at(self) -> float:
         """When the last update must be done, so that the end fits."""
-        whole = self.ends_at - self.begun_at
-        return self.ends_at - max(_END_AT_LEAST * whole, (_CANDIDATES + self.test_in_validations) * self.validation)
+        if not self.validation:
+            return self.ends_at - min(_END_UNMEASURED * (self.ends_at - self.begun_at), _END_UNMEASURED_AT_MOST)
+        # A checkpoint is written, and others are read to be averaged.
+        return self.ends_at - _SLACK * ((_CANDIDATES + self.test_in_validations) * self.validation + 2 * self.saving)
 
     def progress(self, now: float) -> float:
         """The share of the run's schedule that should be behind it now, 0 to 1."""

@@ -16,7 +16,7 @@ from mt.training.doctor.history import read_history
 from mt.training.hardware import peak_memory_mb
 from mt.training.setup import Training
 from mt.training.state import best_steps, is_scheduled
-from mt.training.validation import validate
+from mt.training.validation import Validation, validate
 from mt.training.weights import borrowed_weights
 from mt.translator import Translator
 
@@ -89,12 +89,20 @@ def choose(training: Training, candidates: dict) -> tuple[str, dict, dict | None
         return name, candidates[name], None
     figures = {}
     for name, weights in candidates.items():
-        with borrowed_weights(training.model, weights):
-            result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
+        result = _measured(training, name)
+        if result is None:
+            with borrowed_weights(training.model, weights):
+                result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
         figures[name] = result.score(training.config.training.metric), result.figures()
         _log.info("final weights: %s: valid loss %.3f, BLEU %.2f, chrF %.2f (greedy)", name, result.loss, result.bleu, result.chrf)
     name = max(figures, key=lambda candidate: figures[candidate][0])
     return name, candidates[name], figures[name][1]
+
+
+def _measured(training: Training, name: str) -> Validation | None:
+    """The validation of that candidate, where the last update was followed by one."""
+    step, result = training.validated or (None, None)
+    return result if step == training.state.step and name == ("last" if training.ema is None else "ema") else None
 
 
 def test_scores(training: Training) -> dict | None:

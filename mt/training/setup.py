@@ -34,7 +34,7 @@ from mt.training.recorder import RECORD, Recorder, make_probe
 from mt.training.sharding import is_sharded, shard, undivided
 from mt.training.state import TrainingState, load_state, resumable_steps
 from mt.training.step import PendingStep, accumulate_gradients
-from mt.training.validation import ValidationPairs
+from mt.training.validation import Validation, ValidationPairs
 
 _log = logging.getLogger("mt")
 
@@ -85,6 +85,8 @@ class Training:
     forecast: Forecast | None = None
     recorder: Recorder | None = None
     """What notes how the projections change; the first process's alone, and none when the weights are divided."""
+    validated: tuple[int, Validation] | None = None
+    """The last validation of this process and the step it was made at: of the EMA where there is one, else of the weights."""
     unsettled: tuple[int, int, PendingStep] | None = None
     """The last update's number, epoch and figures, while nobody has read them yet."""
 

@@ -270,6 +270,7 @@ def _validate(training: Training, report: Report) -> None:
     with training.undivided() as model, borrowed_weights(model, ema):
         result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
     give_back_freed_memory()
+    training.validated = state.step, result
     if deadline:
         deadline.note_validation(time.monotonic() - begun)
     score = result.score(config.metric)
@@ -291,8 +292,11 @@ def save(training: Training, scheduled: bool, stop: StopRequest | None = None) -
     """Write a checkpoint; while the disk is full, wait and try again until a stop is asked for (then OSError, as for other failures)."""
     told = False
     while True:
+        begun = time.monotonic()
         try:
             _save(training, scheduled)
+            if training.deadline:
+                training.deadline.saving = time.monotonic() - begun
             return
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or stop is None or stop.requested:

@@ -65,7 +65,7 @@ def scripted_losses(monkeypatch: pytest.MonkeyPatch, losses: dict[int, float]) -
 
     told = iter(losses.values())
     monkeypatch.setattr(trainer, "validate", lambda *_: Validation(next(told), 0.0, 0.0, []))
-    final = iter([3.0, 0.5, 2.0])  # last, average, best
+    final = iter([0.5, 2.0])  # average, best; the last has just been validated
     monkeypatch.setattr(finish, "validate", lambda *_: Validation(next(final), 0.0, 0.0, []))
 
 
@@ -84,12 +84,27 @@ def test_no_average_takes_the_better_of_best_and_last(monkeypatch: pytest.Monkey
     from mt.training.validation import Validation
 
     scripted_losses(monkeypatch, {3: 5.0, 6: 1.0, 9: 3.0, 12: 4.0})
-    final = iter([4.0, 1.0])
+    final = iter([1.0])
     monkeypatch.setattr(finish, "validate", lambda *_: Validation(next(final), 0.0, 0.0, []))
     summary = train(tiny_config(*AVERAGING, "training.average=none", "training.metric=loss"))
     run = RunDirectory(runs_root() / "tiny")
     assert summary["final_weights"] == "best (step 6)"
     assert run.weights_path.read_bytes() == (run.checkpoint_path(6) / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("ema", [False, True], ids=["weights", "ema"])
+def test_what_was_validated_after_the_last_update_is_not_validated_again(ema: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mt.training import finish
+
+    others = []
+    real = finish.validate
+    monkeypatch.setattr(finish, "validate", lambda *asked: others.append(real(*asked)) or others[-1])
+    settings = ("training.max_steps=6", "training.validate_every=6", "training.average=none", "training.metric=loss")
+    summary = train(tiny_config(*settings, f"training.ema_decay={0.5 if ema else 0}"))
+    lines = [json.loads(line) for line in RunDirectory(runs_root() / "tiny").metrics_path.read_text(encoding="utf-8").splitlines()]
+    [measured] = [line["loss"] for line in lines if line["kind"] == "valid"]
+    assert len(others) == ema, "under an EMA the weights themselves were not yet"
+    assert summary["valid"]["loss"] == min([measured, *(other.loss for other in others)])
 
 
 def test_the_running_average_follows_its_formula() -> None:

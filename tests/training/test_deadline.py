@@ -27,7 +27,15 @@ def test_progress_goes_from_where_the_run_was_to_one() -> None:
 def test_what_the_end_needs_is_kept_back_once_a_validation_was_timed() -> None:
     deadline = Deadline(ends_at=200.0, begun_at=100.0, test_in_validations=5.0)
     deadline.note_validation(2.0)
-    assert deadline.training_ends_at == 200.0 - (3 + 5) * 2.0
+    deadline.saving = 1.0
+    assert deadline.training_ends_at == 200.0 - 1.25 * ((3 + 5) * 2.0 + 2 * 1.0)
+
+
+def test_a_long_run_keeps_back_minutes_and_not_half_an_hour() -> None:
+    deadline = Deadline(ends_at=24 * 3600.0, begun_at=0.0)
+    assert deadline.training_ends_at == 24 * 3600.0 - 300.0
+    deadline.note_validation(4.0)
+    assert deadline.training_ends_at == 24 * 3600.0 - 1.25 * 3 * 4.0
 
 
 def test_validations_take_at_most_a_tenth_of_the_time() -> None:
