@@ -8,7 +8,7 @@ validation during training first reached the target (greedy BLEU), the finished 
 target tokens per second. With --test the finished models also translate the test pairs, once, scored as sacreBLEU does by itself and on
 the published scale (scripts/score_published_scale.py; without a raw reference the model's output is on it already). Writes
 docs/records/DATE_NAME/ (config, environment, metrics, summary of each seed, result.json) and makes docs/records/README.md anew from all
-records.
+records, after every seed. Further seeds of a record are added to it: the same --name, --date and settings, other --seeds.
 """
 
 import argparse
@@ -97,6 +97,23 @@ def record_folder(arguments: argparse.Namespace) -> Path:
     return RECORDS / f"{arguments.date}_{arguments.name}"
 
 
+def check_same_record(record: dict, path: Path) -> None:
+    """Stop before an hour of training when the record that stands there is of other settings."""
+    if path.is_file():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        for key, value in record.items():
+            if there.get(key) != value:
+                sys.exit(f"{path}: its seeds had {key} {there.get(key)!r}, now {value!r}; give another --name or --date")
+
+
+def add_seed(record: dict, parameters: int, seed: dict, path: Path) -> None:
+    """Write the record with that seed beside those it has already, and the table."""
+    there = json.loads(path.read_text(encoding="utf-8"))["seeds"] if path.is_file() else []
+    seeds = sorted([*(other for other in there if other["seed"] != seed["seed"]), seed], key=lambda one: one["seed"])
+    path.write_text(json.dumps({**record, "parameters": parameters, "seeds": seeds}, indent=2) + "\n", encoding="utf-8")
+    write_table()
+
+
 def write_table() -> None:
     """docs/records/README.md from every record's result.json."""
     rows = []
@@ -140,14 +157,14 @@ def main() -> None:
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     parser.add_argument("--machine", default="2 cores, no GPU")
     arguments = parser.parse_args()
-    arguments.set = list(arguments.set)
-    seeds = [run_seed(seed, arguments) for seed in arguments.seeds]
-    folder = record_folder(arguments)
-    result = {"config": arguments.config, "settings": arguments.set, "minutes": arguments.minutes, "target": arguments.target,
-              "parameters": seeds[0].pop("parameters"), "machine": arguments.machine, "seeds": seeds}  # fmt: skip
-    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    write_table()
-    print(json.dumps(seeds, indent=2))
+    record = {"config": arguments.config, "settings": arguments.set, "minutes": arguments.minutes, "target": arguments.target,
+              "machine": arguments.machine}  # fmt: skip
+    path = record_folder(arguments) / "result.json"
+    check_same_record(record, path)
+    for number in arguments.seeds:
+        seed = run_seed(number, arguments)
+        add_seed(record, seed.pop("parameters"), seed, path)
+        print(json.dumps(seed, indent=2))
 
 
 if __name__ == "__main__":
