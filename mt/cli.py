@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mt.cli_options import BeamOption, DeviceOption, ModelOption, ModelsOption, PenaltyOption, PrecisionOption, SetOption
+from mt.cli_options import BeamOption, DeviceOption, MbrOption, ModelOption, ModelsOption, PenaltyOption, PrecisionOption, SetOption
 from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
 
@@ -158,9 +158,7 @@ def translate(
     require: Annotated[
         list[str] | None, typer.Option("--require", help="A word or phrase that must be written; 'WORD*': any ending will do. Repeatable.")
     ] = None,
-    mbr: Annotated[
-        int | None, typer.Option("--mbr", help="Of N candidates the one most like the others (chrF).", metavar="N", min=2)
-    ] = None,
+    mbr: MbrOption = None,
     alignment: Annotated[
         Path | None, typer.Option("--alignment", help="Write which target word was made from which source word: 0-0 1-2 …")
     ] = None,
@@ -183,11 +181,11 @@ def translate(
         "method": method, "beam_size": beam, "nbest": nbest, "length_penalty": length_penalty,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
         "no_repeat_ngram": no_repeat_ngram, "coverage_penalty": coverage_penalty, "precision": precision,
-        "shortlist": shortlist,
+        "shortlist": shortlist, "mbr": mbr,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
     asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report))
-    translate_lines(TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, mbr, alignment, device, *asked))
+    translate_lines(TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, alignment, device, *asked))
 
 
 @app.command("eval")
@@ -200,6 +198,7 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores here.")] = None,
     beam: BeamOption = None,
     length_penalty: PenaltyOption = None,
+    mbr: MbrOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
@@ -211,11 +210,9 @@ def evaluate(
 
     changes = {"nbest": 1}  # only the best is scored
     if beam is not None:
-        changes |= {"beam_size": beam, "method": "beam" if beam > 1 else "greedy"}
-    if length_penalty is not None:
-        changes["length_penalty"] = length_penalty
-    if precision is not None:
-        changes["precision"] = precision
+        changes |= {"beam_size": beam} | ({"method": "beam"} if beam > 1 else {"method": "greedy", "mbr": 0})
+    given = {"length_penalty": length_penalty, "mbr": mbr, "precision": precision}
+    changes |= {key: value for key, value in given.items() if value is not None}
     evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device))
 
 

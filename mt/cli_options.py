@@ -26,6 +26,9 @@ BeamOption = Annotated[
 PenaltyOption = Annotated[
     float | None, typer.Option("--length-penalty", help="GNMT's alpha; 0 turns it off. Default: the run's decoding.length_penalty.")
 ]
+MbrOption = Annotated[
+    int | None, typer.Option("--mbr", help="Of N candidates the one most like the others. Default: decoding.mbr.", metavar="N", min=0)
+]
 PrecisionOption = Annotated[
     str | None, typer.Option("--precision", help="fp32, bf16 or int8: what is calculated in. Default: the run's decoding.precision.")
 ]

@@ -70,7 +70,7 @@ def evaluate_model(request: EvalRequest) -> None:
     for name, corpus_sources, corpus_targets in named:
         parts[name] = score(hypotheses[first : first + len(corpus_sources)], corpus_targets, config.target)
         first += len(corpus_sources)
-    decoding = {"method": options.method, "beam_size": options.beam_size, "length_penalty": options.length_penalty}
+    decoding = {"method": options.method, "beam_size": options.beam_size, "length_penalty": options.length_penalty, "mbr": options.mbr}
     paths = [translator.path, *translator.others]
     result = everything | {"model": " + ".join(map(shown, paths)), "split": _split_name(request), "decoding": decoding, "corpora": parts}
     _print_scores(result)
@@ -123,6 +123,7 @@ def _print_scores(result: dict) -> None:
     ]
     decoding = result["decoding"]
     how = f"beam {decoding['beam_size']}" if decoding["method"] == "beam" else decoding["method"]
+    how += f", mbr {decoding['mbr']}" if decoding["mbr"] else ""
     print(f"{result['model']} on {result['split']}, {how}")
     print(text_table(["corpus", "sentences", "BLEU", "chrF", "TER"], cells))
     for metric, label in (("bleu", "BLEU"), ("chrf", "chrF"), ("ter", "TER ")):

@@ -340,6 +340,9 @@ class DecodingConfig(Section):
     """Tokens added to the limit on a hypothesis' length."""
     nbest: Positive = 1
     """Hypotheses returned for a sentence."""
+    mbr: Count = 0
+    """Of so many candidates the one most like the others, by chrF, instead of the most probable one (minimum Bayes risk): the best that
+    beam search finds, with a beam of so many at least, or as many draws. 0: off. Takes longer; validation during training does without."""
     no_repeat_ngram: Count = 0
     """No n-gram of so many target tokens occurs twice in a hypothesis (Paulus et al. 2018). 0: off."""
     coverage_penalty: NonNegative = 0.0
@@ -364,7 +367,13 @@ class DecodingConfig(Section):
 
     def combinations(self) -> Iterator[Combination]:
         """A search returns no more hypotheses than it keeps."""
-        if self.method == "beam" and self.nbest > self.beam_size:
+        if self.mbr == 1:
+            yield Combination(("mbr",), "1 leaves nothing to choose among; give at least 2, or 0 for the most probable one")
+        if self.mbr and self.method == "greedy":
+            yield Combination(("mbr", "method"), "greedy search has one candidate, and mbr chooses among several: use method: beam")
+        if self.mbr and self.nbest > self.mbr:
+            yield Combination(("nbest", "mbr"), f"nbest ({self.nbest}) is above mbr ({self.mbr}): there are no more candidates")
+        if self.method == "beam" and not self.mbr and self.nbest > self.beam_size:
             yield Combination(
                 ("nbest", "beam_size"),
                 f"nbest ({self.nbest}) is above beam_size ({self.beam_size}): a beam holds no more",

@@ -173,6 +173,12 @@ def explain_translation(request: ExplainRequest) -> None:
             "and may put another of them first",
             file=sys.stderr,
         )
+    if options.mbr:
+        print(
+            f"note: decoding.mbr is {options.mbr}: of so many candidates mt translate takes the one most like the others, "
+            "which may be another",
+            file=sys.stderr,
+        )
     if request.html is not None:
         from mt.inspection.explain_page import explain_page
 

@@ -187,7 +187,7 @@ def _with_and_without(translator, pairs: Sequence[tuple[str, str]]) -> str:
     sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
     found, scores, seconds = [], [], []
     for shortlist in (False, True):
-        options = translator.options(shortlist=shortlist, nbest=1)
+        options = translator.options(shortlist=shortlist, nbest=1, mbr=0)
         with line_bar(len(sources), True) as progress:
             begin = perf_counter()
             found.append([best.text for best, *_ in translator.translate_nbest(sources, options, progress)])

@@ -34,8 +34,6 @@ class TranslateRequest:
     changes: dict[str, object]
     """Fields of `decoding` to replace."""
     scores: bool
-    mbr: int | None
-    """Choose among so many candidates by minimum Bayes risk."""
     alignment: Path | None
     """Where to write which word was made from which."""
     device: str
@@ -112,7 +110,7 @@ def _settings(request: TranslateRequest, translator) -> dict[str, object]:
     options = translator.options(**{key: value for key, value in request.changes.items() if key != "nbest"})
     fields = options.model_dump(mode="json") if hasattr(options, "model_dump") else asdict(options)
     engine = "torch" if hasattr(translator, "model") else "ctranslate2"
-    return {"--engine": engine, "--mbr": request.mbr, "--forbid": list(request.forbid)} | {f"decoding.{key}": fields[key] for key in fields}
+    return {"--engine": engine, "--forbid": list(request.forbid)} | {f"decoding.{key}": fields[key] for key in fields}
 
 
 def open_translator(models: Sequence[str], engine: str, device: str, instant: bool = False):
@@ -169,25 +167,10 @@ def converse(request: TranslateRequest) -> None:
 
 def _search(request: TranslateRequest, translator) -> Callable[[Sequence[str], Callable[[int], None]], list[list[Translation]]]:
     """What finds the translations of lines, with a function that is told how many are done."""
-    changes, find = dict(request.changes), _finder(request, translator)
-    if request.mbr is None:
-        options = translator.options(**changes)
-        if "coverage_penalty" in changes and options.method != "beam":
-            raise DecodingError(
-                f"--coverage-penalty ranks what beam search has found, and the method is {options.method}; use --method beam"
-            )
-        return lambda lines, progress: find(lines, options, progress)
-    from mt.minimum_bayes_risk import rank_by_agreement
-
-    method = changes.setdefault("method", "sampling")
-    changes |= {"nbest": request.mbr} if method == "sampling" else {"nbest": request.mbr, "beam_size": request.mbr}
-    options = translator.options(**changes)
-
-    def search(lines: Sequence[str], progress: Callable[[int], None]) -> list[list[Translation]]:
-        candidates = find(lines, options, progress)
-        return [rank_by_agreement(found, by_probability=method == "beam") for found in candidates]
-
-    return search
+    find, options = _finder(request, translator), translator.options(**request.changes)
+    if "coverage_penalty" in request.changes and options.method != "beam":
+        raise DecodingError(f"--coverage-penalty ranks what beam search has found, and the method is {options.method}; use --method beam")
+    return lambda lines, progress: find(lines, options, progress)
 
 
 def _finder(request: TranslateRequest, translator) -> Callable[..., list[list[Translation]]]:
@@ -203,7 +186,7 @@ def _finder(request: TranslateRequest, translator) -> Callable[..., list[list[Tr
 def _asked_nbest(request: TranslateRequest, translator) -> int:
     """How many translations of a line are shown."""
     asked = request.changes.get("nbest")
-    return int(asked) if asked is not None else 1 if request.mbr is not None else translator.options().nbest
+    return int(asked) if asked is not None else translator.options().nbest
 
 
 def _printed(found: Sequence[Translation], count: int, scores: bool) -> list[str]:
@@ -219,10 +202,10 @@ def _refuse_unused(request: TranslateRequest) -> None:
     if given and changes.setdefault("method", "sampling") != "sampling":
         option = "--" + given[0].replace("_", "-")
         raise DecodingError(f"{option} only has a meaning for sampling, not for {changes['method']}; drop it, or use --method sampling")
-    if request.mbr is not None and changes.get("method") == "greedy":
+    if changes.get("method") == "greedy" and changes.setdefault("mbr", 0):
         raise DecodingError("--mbr chooses among several candidates, and greedy search has one; use --method sampling or beam")
-    if request.mbr is not None and changes.get("nbest", 1) > request.mbr:
-        raise DecodingError(f"--nbest {changes['nbest']} is more than the {request.mbr} candidates of --mbr")
+    if changes.get("nbest", 1) > changes.get("mbr", 0) > 0:
+        raise DecodingError(f"--nbest {changes['nbest']} is more than the {changes['mbr']} candidates of --mbr")
     if request.alignment is not None and (changes.get("nbest", 1) > 1):
         raise DecodingError("--alignment is of the best translation; drop --nbest")
 

@@ -20,6 +20,7 @@ from mt.decoding.phrases import Spelling, compile_phrase
 from mt.decoding.shortlist import Shortlist
 from mt.errors import DecodingError, RunError
 from mt.memory import give_back_freed_memory, prepare_to_translate
+from mt.minimum_bayes_risk import candidate_settings, rank_by_agreement
 from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
 from mt.runs import find_model, shown
@@ -122,21 +123,26 @@ class Translator:
         progress: Callable[[int], None] | None = None,
         constraints: Sequence[Constraints] | None = None,
     ) -> list[list[Translation]]:
-        """The n best translations of each line, best first. An empty line's is empty whatever is asked of it.
+        """The n best translations of each line, best first; with options.mbr those most like the others.
 
-        progress: called with the number of lines done since its last call. constraints: of each line, if any.
+        An empty line's is empty whatever is asked of it. progress: called with the number of lines done since its last call. constraints:
+        of each line, if any.
         """
         if isinstance(lines, str):
             raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
         options = options or self.config.decoding
+        search = options.model_copy(update=candidate_settings(options.beam_size, options.mbr)) if options.mbr else options
         found = []
         for first in range(0, len(lines), BLOCK_LINES):
             sources = self.tokenizer.encode_source([normalise(line) for line in lines[first : first + BLOCK_LINES]])
             # A line without text has nothing but its end token; the search answers an empty source with an empty translation.
             sources = [source if len(source) > 1 else [] for source in sources]
             own = None if constraints is None else constraints[first : first + BLOCK_LINES]
-            nbest = translate_ids(self.model, sources, options, progress, own, self.shortlist() if options.shortlist else None)
-            found += [[self._to_text(hypothesis) for hypothesis in hypotheses] for hypotheses in nbest]
+            nbest = translate_ids(self.model, sources, search, progress, own, self.shortlist() if options.shortlist else None)
+            texts = [[self._to_text(hypothesis) for hypothesis in hypotheses] for hypotheses in nbest]
+            if options.mbr:
+                texts = [rank_by_agreement(candidates, options.method == "beam")[: options.nbest] for candidates in texts]
+            found += texts
             give_back_freed_memory()
         return found
 

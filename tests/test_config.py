@@ -198,7 +198,8 @@ def test_a_wrong_value_is_told_with_place_key_and_expectation(write, key, value,
         (
             "decoding: {1: 2}",
             "decoding.1: unknown key (value 2); the keys here are method, beam_size, length_penalty, max_length_ratio, "
-            "max_length_extra, nbest, no_repeat_ngram, coverage_penalty, temperature, top_k, top_p, seed, max_tokens, shortlist, precision",
+            "max_length_extra, nbest, mbr, no_repeat_ngram, coverage_penalty, temperature, top_k, top_p, seed, max_tokens, shortlist, "
+            "precision",
         ),
     ],
 )

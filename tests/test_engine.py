@@ -13,6 +13,7 @@ from mt import Translator
 from mt.errors import DecodingError, ExportError, RunError
 from mt.export.engine import ExportedTranslator
 from mt.export.manifest import MANIFEST, export_of_run, named_export
+from mt.minimum_bayes_risk import rank_by_agreement
 from mt.runs import RunDirectory, file_hash
 from tests.command_line import run_mt
 
@@ -67,12 +68,21 @@ def test_n_best_lists_and_progress(export: Path) -> None:
     assert all(each == sorted(each, key=lambda one: -one.score) for each in found)
 
 
+def test_minimum_bayes_risk_chooses_among_the_n_best(export: Path) -> None:
+    exported = ExportedTranslator(export)
+    nbest = exported.translate_nbest(LINES, exported.options(beam_size=6, nbest=6))
+    expected = [rank_by_agreement(candidates, by_probability=True)[0].text for candidates in nbest]
+    assert exported.translate(LINES, mbr=6) == expected
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"method": "sampling"}, "--engine torch"),
         ({"coverage": 1.0}, "decoding.coverage cannot be asked of an exported model"),
         ({"nbest": 9}, "decoding.nbest is 9; it must be at most beam_size"),
+        ({"nbest": 9, "mbr": 8}, "decoding.nbest is 9; it must be at most mbr, 8"),
+        ({"mbr": 8, "method": "greedy"}, "greedy search has one"),
     ],
 )
 def test_what_ctranslate2_cannot_do_is_refused(export: Path, asked: dict, message: str) -> None:

@@ -1,11 +1,13 @@
 """The candidate that agrees most with the others is first."""
 
 import math
+import random
 
+import numpy
 import pytest
 from sacrebleu.metrics import CHRF
 
-from mt.minimum_bayes_risk import rank_by_agreement, similarity
+from mt.minimum_bayes_risk import chrf_matrix, rank_by_agreement
 from mt.translation import Translation
 
 
@@ -27,11 +29,11 @@ def test_the_score_is_the_expected_chrf() -> None:
     expected = {text: sum(chrf.sentence_score(text, [other]).score for other in samples) / 4 for text in set(samples)}
     ranked = rank_by_agreement([candidate(text) for text in samples], by_probability=False)
     assert {one.text: one.score for one in ranked} == pytest.approx(expected)
-    assert [one.score for one in ranked] == sorted(expected.values(), reverse=True)
-    weights = {"ab cd": math.exp(-1.0), "xx": math.exp(-2.0)}
-    ranked = rank_by_agreement([candidate("ab cd", -1.0), candidate("xx", -2.0)], by_probability=True)
-    total = sum(weights.values())
-    assert ranked[0].score == pytest.approx(sum(weight * similarity("ab cd", text) for text, weight in weights.items()) / total)
+    assert [one.score for one in ranked] == pytest.approx(sorted(expected.values(), reverse=True))
+    weights = {"ab cd": math.exp(-1.0 / 2), "ab xx": math.exp(-2.0 / 2)}
+    ranked = rank_by_agreement([candidate("ab cd", -1.0), candidate("ab xx", -2.0)], by_probability=True)
+    by_hand = sum(weight * chrf.sentence_score("ab cd", [text]).score for text, weight in weights.items()) / sum(weights.values())
+    assert {one.text: one.score for one in ranked}["ab cd"] == pytest.approx(by_hand)
 
 
 def test_finished_candidates_come_before_those_that_were_cut_off() -> None:
@@ -39,5 +41,15 @@ def test_finished_candidates_come_before_those_that_were_cut_off() -> None:
     assert ranked[0].text == "z"
 
 
+def test_the_matrix_is_sacrebleus() -> None:
+    draw = random.Random(7)
+    words = ["문장", "문장을", "번역했다", "a", "ab", "abc", "ein", "eine", "straße", ".", "  "]
+    texts = ["", "a", *(" ".join(draw.choices(words, k=draw.randint(1, 9))) for _ in range(30))]
+    chrf = CHRF()
+    expected = [[100.0 if one == other else chrf.sentence_score(one, [other]).score for other in texts] for one in texts]
+    numpy.testing.assert_allclose(chrf_matrix(texts), expected, rtol=1e-12, atol=1e-12)
+
+
 def test_empty_texts_agree_with_one_another_only() -> None:
-    assert (similarity("", ""), similarity("", "a"), similarity("a", "")) == (100.0, 0.0, 0.0)
+    assert chrf_matrix(["", "a"]).tolist() == [[100.0, 0.0], [0.0, 100.0]]
+    assert chrf_matrix([""]).tolist() == [[100.0]]

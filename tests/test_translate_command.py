@@ -40,8 +40,10 @@ def test_minimum_bayes_risk_takes_the_translation_most_samples_agree_on(trained_
     (first, second) = chosen.stdout.splitlines()
     score, text = first.split("\t")
     assert text == "ba be bi" and 0 < float(score) <= 100 and second.split("\t")[1] == ""
-    beam = run_mt("translate", "--model", str(trained_run), "--mbr", "4", "--method", "beam", "--nbest", "2", "ba be bi")
+    beam = run_mt("translate", "--model", str(trained_run), "--mbr", "4", "--nbest", "2", "ba be bi")
     assert beam.stdout.splitlines()[0] == "ba be bi" and len(beam.stdout.splitlines()) == 2
+    samples = run_mt("translate", "--model", str(trained_run), "--mbr", "8", "--method", "sampling", "--temperature", "0.5", "ba be bi")
+    assert samples.stdout == "ba be bi\n"
     drawn = [
         run_mt("translate", "--model", str(trained_run), "--mbr", "5", "--temperature", "3", "--seed", "4", "ba be bi").stdout
         for _ in range(2)
@@ -53,6 +55,7 @@ def test_minimum_bayes_risk_takes_the_translation_most_samples_agree_on(trained_
     ("options", "message"),
     [
         (["--mbr", "4", "--method", "greedy"], "--mbr chooses among several candidates"),
+        (["--mbr", "1"], "decoding.mbr: 1 leaves nothing to choose among"),
         (["--mbr", "4", "--nbest", "5"], "--nbest 5 is more than the 4 candidates of --mbr"),
         (["--alignment", "links", "--nbest", "2"], "--alignment is of the best translation"),
         (["--alignment", "/dev/null/x"], "cannot be written"),

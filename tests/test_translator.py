@@ -12,6 +12,7 @@ import pytest
 from mt import Translator
 from mt.data.toy import toy_pairs
 from mt.errors import ConfigError, DecodingError, RunError
+from mt.minimum_bayes_risk import rank_by_agreement
 from mt.runs import RunDirectory, find_model
 from mt.training.trainer import train
 from tests.tiny import tiny_config
@@ -94,6 +95,21 @@ def test_n_best_are_different_and_ranked(translator: Translator) -> None:
         finished = [translation for translation in nbest if translation.finished]
         assert [one.score for one in finished] == sorted((one.score for one in finished), reverse=True)
         assert all(one.log_prob <= 0 for one in nbest)
+
+
+def test_minimum_bayes_risk_chooses_among_the_n_best(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = ["", *SOURCES]
+    nbest = translator.translate_nbest(sources, translator.options(beam_size=6, nbest=6))
+    expected = [rank_by_agreement(candidates, by_probability=True) for candidates in nbest]
+    assert translator.translate_nbest(sources, translator.options(beam_size=2, mbr=6, nbest=3)) == [one[:3] for one in expected]
+    assert translator.translate(sources, mbr=6) == [one[0].text for one in expected]
+    wider = translator.translate_nbest(sources, translator.options(beam_size=8, mbr=6))
+    assert [[one.text] for [one] in wider] == [
+        [rank_by_agreement(candidates[:6], by_probability=True)[0].text]
+        for candidates in translator.translate_nbest(sources, translator.options(beam_size=8, nbest=6))
+    ]
+    monkeypatch.setattr("mt.translator.BLOCK_LINES", 7)
+    assert translator.translate(sources, mbr=6) == [one[0].text for one in expected], "block by block as well"
 
 
 def test_sampling_is_repeatable(translator: Translator) -> None:

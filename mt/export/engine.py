@@ -27,6 +27,7 @@ class EngineOptions:
 
     beam_size: int = 5
     nbest: int = 1
+    mbr: int = 0
     length_penalty: float = 1.0
     """The power of the length that a log-probability is divided by: not GNMT's formula, but of like effect."""
     max_length_ratio: float = 2.0
@@ -72,8 +73,11 @@ class ExportedTranslator:
         if unknown:
             raise DecodingError(f"decoding.{unknown[0]} cannot be asked of an exported model; give the run itself, or --engine torch")
         options = replace(self._defaults, **changes)
-        if options.nbest > options.beam_size:
-            raise DecodingError(f"decoding.nbest is {options.nbest}; it must be at most beam_size, {options.beam_size}.")
+        if options.mbr and changes.get("beam_size") == 1:
+            raise DecodingError("decoding.mbr chooses among several candidates, and greedy search has one; set mbr to 0")
+        most = "mbr" if options.mbr else "beam_size"
+        if options.nbest > getattr(options, most):
+            raise DecodingError(f"decoding.nbest is {options.nbest}; it must be at most {most}, {getattr(options, most)}.")
         return options
 
     def translate(self, lines: Sequence[str], **overrides: object) -> list[str]:
@@ -83,14 +87,31 @@ class ExportedTranslator:
     def translate_nbest(
         self, lines: Sequence[str], options: EngineOptions | None = None, progress: Callable[[int], None] | None = None
     ) -> list[list[Translation]]:
-        """The n best translations of each line, best first. progress: called with the number of lines done since its last call."""
+        """The n best translations of each line, best first; with options.mbr those most like the others.
+
+        progress: called with the number of lines done since its last call.
+        """
         if isinstance(lines, str):
             raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
+        options = options or self._defaults
+        if options.mbr:
+            return self._most_alike(lines, options, progress)
         found = []
         for first in range(0, len(lines), _BLOCK_LINES):
             block = [normalise(line) for line in lines[first : first + _BLOCK_LINES]]
-            found += self._translate_block(block, options or self._defaults, progress or (lambda count: None))
+            found += self._translate_block(block, options, progress or (lambda count: None))
         return found
+
+    def _most_alike(self, lines: Sequence[str], options: EngineOptions, progress: Callable[[int], None] | None) -> list[list[Translation]]:
+        """The translations of each line that are most like the other candidates, block by block."""
+        from mt.minimum_bayes_risk import candidate_settings, rank_by_agreement  # numpy, which nothing else here needs
+
+        search = replace(options, **candidate_settings(options.beam_size, options.mbr))
+        return [
+            rank_by_agreement(candidates, by_probability=True)[: options.nbest]
+            for first in range(0, len(lines), _BLOCK_LINES)
+            for candidates in self.translate_nbest(lines[first : first + _BLOCK_LINES], search, progress)
+        ]
 
     def _translate_block(self, lines: Sequence[str], options: EngineOptions, progress: Callable[[int], None]) -> list[list[Translation]]:
         """Some lines, all in one call; one that became longer than its own limit is searched again with that limit."""

@@ -26,7 +26,8 @@ class InstantTranslator:
     """A run's model with its tokenizer. It has all that Translator has; what is not here is asked of one that is made when it is needed.
 
     Translations are Translator's own: a line where rounding might decide (mt/instant/search.py) is given to it, and so is what the search
-    in numpy has no counterpart of: several translations, sampling, rules, a shortlist, fewer bits, other architectures, very many lines.
+    in numpy has no counterpart of: several translations, a choice among candidates, sampling, rules, a shortlist, fewer bits, other
+    architectures, very many lines.
     """
 
     def __init__(self, directory: Path):
@@ -131,6 +132,7 @@ def _is_plain(options: DecodingConfig) -> bool:
     return (
         options.method in ("beam", "greedy")
         and options.nbest == 1
+        and not options.mbr
         and not options.no_repeat_ngram
         and not options.coverage_penalty
         and not options.shortlist

@@ -243,7 +243,7 @@ def start_deadline(training: Training, begun: float) -> Deadline:
     state.progress = min(state.progress, state.seconds / (config.training.max_hours * 3600))
     tested = sum(len(corpus) for corpus in training.data.test)
     translated = training.valid.translated if training.valid else 0
-    beam = config.decoding.beam_size if config.decoding.method == "beam" else 1
+    beam = max(config.decoding.beam_size, config.decoding.mbr) if config.decoding.method == "beam" else max(1, config.decoding.mbr)
     return Deadline(begun + left, now, state.progress, tested * beam / translated if translated else 0.0)
 
 

@@ -75,7 +75,8 @@ def test_a_line_that_is_not_certain_is_torchs(
 
 @pytest.mark.parametrize(
     "options",
-    [{"nbest": 2, "beam_size": 2}, {"method": "sampling"}, {"no_repeat_ngram": 2}, {"coverage_penalty": 0.2}, {"precision": "bf16"}],
+    [{"nbest": 2, "beam_size": 2}, {"method": "sampling"}, {"no_repeat_ngram": 2}, {"coverage_penalty": 0.2}, {"precision": "bf16"},
+     {"mbr": 3}],
     ids=lambda options: next(iter(options)),
 )
 def test_what_numpy_has_no_counterpart_of_is_torchs(trained_run: Path, counted: Callable[[], int], options: dict) -> None:

@@ -259,6 +259,27 @@ def test_eval_needs_only_the_best_whatever_the_run_was_configured_for() -> None:
     assert run_mt("eval", "--split", "valid", "--beam", "1").exit_code == 0
 
 
+def test_eval_scores_what_minimum_bayes_risk_chooses(model: Path) -> None:
+    outcome = run_mt("eval", "--mbr", "4", "--json", "scores.json", "--output", "chosen.txt")
+    assert outcome.exit_code == 0 and "mbr 4" in outcome.stdout
+    written = json.loads(Path("scores.json").read_text(encoding="utf-8"))
+    assert written["decoding"]["mbr"] == 4
+    translated = run_mt("translate", "--mbr", "4", *[source for source, _ in toy_pairs("copy", "test")])
+    assert lines(Path("chosen.txt").read_text()) == translated.stdout.splitlines()
+
+
+def test_a_run_configured_for_minimum_bayes_risk_does_so_unless_told_otherwise() -> None:
+    settings = ("decoding.mbr=3", "training.max_steps=1", "data.test=copy")
+    run_mt("train", *TINY, *[part for setting in settings for part in ("--set", setting)])
+    asked = {"": [], "mbr 3": ["--split", "valid"], "mbr 5": ["--mbr", "5"]}
+    assert all(words in run_mt("eval", *options).stdout for words, options in asked.items())
+    for options in (["--beam", "1"], ["--mbr", "0"]):
+        without = run_mt("eval", *options)
+        assert without.exit_code == 0 and "mbr" not in without.stdout
+    assert run_mt("translate", "--beam", "1", "ba").exit_code == 0
+    assert "decoding.mbr is 3" in run_mt("explain", "ba").stderr
+
+
 # ── mistakes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 BAD_CONFIGURATIONS = {
