@@ -1,7 +1,8 @@
 """Choosing, of several translations of a sentence, the one that is most like all the others, instead of the most probable one.
 
 Minimum Bayes risk (Kumar and Byrne 2004; Eikema and Aziz 2020): the candidates stand for what the model thinks possible, and the one with
-the highest expected chrF against them is taken. A single odd translation that the model happens to find probable is not.
+the highest expected F-score of character n-grams (chrF, Popović 2015) against them is taken. A single odd translation that the model
+happens to find probable is not.
 """
 
 import math
@@ -14,11 +15,12 @@ from mt.translation import Translation
 
 _FLATTENED = 0.5
 """The power of their probability that the n best are weighed by. 1 leaves the most probable one nearly alone; 0 counts the least probable
-as much. On Multi30k's validation pairs half was best or near it for beams of 8 to 16 and for two trainings (docs/LOG.md, 2026-11-27)."""
+as much (docs/LOG.md, 2026-11-27)."""
 _ORDER = 6
 """The longest n-grams of characters that chrF counts (Popović 2015)."""
-_BETA = 2
-"""How much more recall counts than precision in it."""
+_BETA = 1.3
+"""How much more recall counts than precision. chrF's usual 2 prefers long candidates, which is a length penalty in disguise; with this,
+what is chosen is as long as the most probable candidate, and more precise (docs/LOG.md, 2026-11-27)."""
 
 
 def candidate_settings(beam_size: int, mbr: int) -> dict[str, int]:
@@ -27,7 +29,7 @@ def candidate_settings(beam_size: int, mbr: int) -> dict[str, int]:
 
 
 def rank_by_agreement(candidates: Sequence[Translation], by_probability: bool) -> list[Translation]:
-    """The different candidates, that with the highest expected chrF (their `score` from here on, 0 to 100) first.
+    """The different candidates, that with the highest expected similarity (their `score` from here on, 0 to 100) first.
 
     by_probability: weigh candidates by the square root of their probability (an n-best list); otherwise each counts once, and as often as
     it was drawn (samples). Takes a comparison for each pair of different texts.
@@ -40,14 +42,14 @@ def rank_by_agreement(candidates: Sequence[Translation], by_probability: bool) -
         weights[candidate.text] = weights.get(candidate.text, 0.0) + weight
         first.setdefault(candidate.text, candidate)
     weight_C = numpy.array(list(weights.values()))
-    expected_C = chrf_matrix(list(weights)) @ (weight_C / weight_C.sum())
+    expected_C = similarity_matrix(list(weights)) @ (weight_C / weight_C.sum())
     expected = dict(zip(weights, expected_C.tolist(), strict=True))
     ranked = sorted(weights, key=lambda text: (not first[text].finished, -expected[text]))
     return [replace(first[text], score=expected[text]) for text in ranked]
 
 
-def chrf_matrix(texts: Sequence[str]) -> numpy.ndarray:
-    """Sentence chrF (sacreBLEU's, 0 to 100) of each text, by row, against each as the reference; equal texts have 100, also empty ones."""
+def similarity_matrix(texts: Sequence[str], beta: float = _BETA) -> numpy.ndarray:
+    """chrF (sacreBLEU's, of a sentence, 0 to 100) of each text, by row, against each as the reference; equal texts have 100, empty too."""
     unspaced = ["".join(text.split()) for text in texts]
     size = len(texts)
     precision_CC, recall_CC, orders_CC = (numpy.zeros((size, size)) for _ in range(3))
@@ -60,8 +62,8 @@ def chrf_matrix(texts: Sequence[str]) -> numpy.ndarray:
         recall_CC += matches_CC / numpy.maximum(total_C, 1) * both_CC
         orders_CC += both_CC
     precision_CC, recall_CC = (sums_CC / numpy.maximum(orders_CC, 1) for sums_CC in (precision_CC, recall_CC))
-    weighed_CC = _BETA**2 * precision_CC + recall_CC
-    score_CC = 100 * (1 + _BETA**2) * precision_CC * recall_CC / numpy.where(weighed_CC > 0, weighed_CC, 1)
+    weighed_CC = beta**2 * precision_CC + recall_CC
+    score_CC = 100 * (1 + beta**2) * precision_CC * recall_CC / numpy.where(weighed_CC > 0, weighed_CC, 1)
     numpy.fill_diagonal(score_CC, 100.0)
     return score_CC
 

@@ -11,7 +11,7 @@ class Translation:
     """Detokenised."""
     score: float
     """What translations of one sentence are ranked by, higher is better: the log-probability divided by the length penalty, or, of a
-    choice by minimum Bayes risk, the mean chrF against the other candidates."""
+    choice by minimum Bayes risk, the expected similarity to the candidates, 0 to 100."""
     log_prob: float
     """The natural logarithm of the translation's probability under the model."""
     finished: bool

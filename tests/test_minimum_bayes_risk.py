@@ -7,7 +7,7 @@ import numpy
 import pytest
 from sacrebleu.metrics import CHRF
 
-from mt.minimum_bayes_risk import chrf_matrix, rank_by_agreement
+from mt.minimum_bayes_risk import rank_by_agreement, similarity_matrix
 from mt.translation import Translation
 
 
@@ -23,9 +23,9 @@ def test_the_odd_one_out_is_last_however_probable_it_is() -> None:
     assert by_probability[0].text == "dogs", "with all the probability on one, that one is expected"
 
 
-def test_the_score_is_the_expected_chrf() -> None:
+def test_the_score_is_the_expected_similarity() -> None:
     samples = ["ab cd", "ab cd", "ab ce", "xx"]
-    chrf = CHRF()
+    chrf = CHRF(beta=1.3)
     expected = {text: sum(chrf.sentence_score(text, [other]).score for other in samples) / 4 for text in set(samples)}
     ranked = rank_by_agreement([candidate(text) for text in samples], by_probability=False)
     assert {one.text: one.score for one in ranked} == pytest.approx(expected)
@@ -45,11 +45,12 @@ def test_the_matrix_is_sacrebleus() -> None:
     draw = random.Random(7)
     words = ["문장", "문장을", "번역했다", "a", "ab", "abc", "ein", "eine", "straße", ".", "  "]
     texts = ["", "a", *(" ".join(draw.choices(words, k=draw.randint(1, 9))) for _ in range(30))]
-    chrf = CHRF()
-    expected = [[100.0 if one == other else chrf.sentence_score(one, [other]).score for other in texts] for one in texts]
-    numpy.testing.assert_allclose(chrf_matrix(texts), expected, rtol=1e-12, atol=1e-12)
+    for beta in (1, 1.3, 2):
+        chrf = CHRF(beta=beta)
+        expected = [[100.0 if one == other else chrf.sentence_score(one, [other]).score for other in texts] for one in texts]
+        numpy.testing.assert_allclose(similarity_matrix(texts, beta), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_empty_texts_agree_with_one_another_only() -> None:
-    assert chrf_matrix(["", "a"]).tolist() == [[100.0, 0.0], [0.0, 100.0]]
-    assert chrf_matrix([""]).tolist() == [[100.0]]
+    assert similarity_matrix(["", "a"]).tolist() == [[100.0, 0.0], [0.0, 100.0]]
+    assert similarity_matrix([""]).tolist() == [[100.0]]
