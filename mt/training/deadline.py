@@ -33,6 +33,8 @@ class Deadline:
     """How far the run was then, 0 to 1."""
     test_in_validations: float = 0.0
     """How many validations' time scoring the test pairs takes, estimated from their number and the beam."""
+    processes: int = 1
+    """How many share a validation; at the end the first one makes them alone."""
     validating: float = 0.0
     """Seconds spent on validations by this process."""
     validation: float = 0.0
@@ -45,8 +47,8 @@ class Deadline:
         """When the last update must be done, so that the end fits."""
         if not self.validation:
             return self.ends_at - min(_END_UNMEASURED * (self.ends_at - self.begun_at), _END_UNMEASURED_AT_MOST)
-        # A checkpoint is written, and others are read to be averaged.
-        return self.ends_at - _SLACK * ((_CANDIDATES + self.test_in_validations) * self.validation + 2 * self.saving)
+        validations = (_CANDIDATES + self.test_in_validations) * self.validation * self.processes
+        return self.ends_at - _SLACK * (validations + 2 * self.saving)  # a checkpoint is written, and others are read to be averaged
 
     def progress(self, now: float) -> float:
         """The share of the run's schedule that should be behind it now, 0 to 1."""

@@ -244,7 +244,8 @@ def start_deadline(training: Training, begun: float) -> Deadline:
     tested = sum(len(corpus) for corpus in training.data.test)
     translated = training.valid.translated if training.valid else 0
     beam = max(config.decoding.beam_size, config.decoding.mbr) if config.decoding.method == "beam" else max(1, config.decoding.mbr)
-    return Deadline(begun + left, now, state.progress, tested * beam / translated if translated else 0.0)
+    in_validations = tested * beam / translated if translated else 0.0
+    return Deadline(begun + left, now, state.progress, in_validations, training.ranks.count)
 
 
 def look_ahead(training: Training, begun: float) -> None:

@@ -29,6 +29,8 @@ def test_what_the_end_needs_is_kept_back_once_a_validation_was_timed() -> None:
     deadline.note_validation(2.0)
     deadline.saving = 1.0
     assert deadline.training_ends_at == 200.0 - 1.25 * ((3 + 5) * 2.0 + 2 * 1.0)
+    deadline.processes = 2
+    assert deadline.training_ends_at == 200.0 - 1.25 * ((3 + 5) * 2.0 * 2 + 2 * 1.0), "the first process validates alone at the end"
 
 
 def test_a_long_run_keeps_back_minutes_and_not_half_an_hour() -> None:
