@@ -12,11 +12,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mt.cli_options import BeamOption, DeviceOption, MbrOption, ModelOption, ModelsOption, PenaltyOption, PrecisionOption, SetOption
+from mt.cli_options import App, BeamOption, DeviceOption, MbrOption, ModelOption, ModelsOption, PenaltyOption, PrecisionOption, SetOption
 from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
 
-app = typer.Typer(
+app = App(
     name="mt",
     help="Train, understand, measure and use encoder–decoder translation models from your own sentence pairs.",
     no_args_is_help=True,
@@ -103,8 +103,13 @@ def train(
 
     settings = [*(overrides or ())]
     if max_hours is not None or max_minutes is not None:
+        option, given = ("--max-minutes", max_minutes) if max_hours is None else ("--max-hours", max_hours)
         if max_hours is not None and max_minutes is not None:
             raise ConfigError("give --max-hours or --max-minutes, not both")
+        if not given > 0:
+            raise ConfigError(f"{option} {given:g}: must be above 0; leave it out to train without a time limit")
+        if any(setting.split("=")[0].strip() == "training.max_hours" for setting in settings):
+            raise ConfigError(f"give {option} or --set training.max_hours, not both")
         settings.append(f"training.max_hours={max_hours if max_hours is not None else max_minutes / 60}")
     if verify_resume:
         from mt.training.verify import verify
@@ -303,7 +308,7 @@ def export(
     export_model(ExportRequest(run, to, quantization, output, lines))
 
 
-inspect = typer.Typer(no_args_is_help=True, help="Look inside a model: what every tensor is, and what it costs.")
+inspect = App(no_args_is_help=True, help="Look inside a model: what every tensor is, and what it costs.")
 app.add_typer(inspect, name="inspect")
 
 

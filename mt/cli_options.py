@@ -1,14 +1,58 @@
-"""Options that several commands have in common."""
+"""Options that several commands have in common, and what every command checks of its options."""
 
-from typing import Annotated
+from collections import Counter
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+def _refuse_repeated(command: Any, context: Any, arguments: list[str]) -> None:
+    """Refuse an option that takes one value and is given several: the parser would silently keep the last."""
+    try:
+        _, _, order = command.make_parser(context).parse_args(args=list(arguments))
+    except Exception:  # whatever the parser cannot read, the command itself reports
+        return
+    for parameter, times in Counter(order).items():
+        harmless = parameter.multiple or (parameter.is_flag and not parameter.secondary_opts) if hasattr(parameter, "is_flag") else True
+        if times > 1 and not harmless:
+            names = "/".join([*parameter.opts, *parameter.secondary_opts])
+            context.fail(f"{names} is given {'twice' if times == 2 else f'{times} times'}; give it once")
+
+
+class _Command(TyperCommand):
+    """A command whose options are given once, but for those that may be repeated."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+class _Group(TyperGroup):
+    """The same for a group with options of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+class App(typer.Typer):
+    """A Typer application whose commands refuse an option that is given twice."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(cls=_Group, **settings)
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        """A decorator that makes a command of a function, as typer.Typer.command does."""
+        return super().command(name, **{"cls": _Command, **settings})
+
 
 ConfigOption = Annotated[
     str, typer.Option("--config", "-c", help="A YAML file, or a name in configs/ or among the shipped ones (demo, base, …).")
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting: section.key=value. Repeatable.", metavar="KEY=VALUE")
+    list[str] | None,
+    typer.Option("--set", help="Override a setting: section.key=value. Repeatable; the last one for a key counts.", metavar="KEY=VALUE"),
 ]
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="A run, its name, or a checkpoint. Default: $MT_MODEL or the latest finished run.")

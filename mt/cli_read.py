@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from mt.cli_options import SetOption
+from mt.cli_options import App, SetOption
 
 OptionalConfig = Annotated[str | None, typer.Option("--config", "-c", help="A YAML file, or the name of a configuration (demo, …).")]
 RunOption = Annotated[str | None, typer.Option("--model", "-m", help="A run or its name, finished or not.")]
 
-config = typer.Typer(no_args_is_help=True, help="Ask what a setting means and what a configuration comes to.")
+config = App(no_args_is_help=True, help="Ask what a setting means and what a configuration comes to.")
 
 
 @config.command("explain")
@@ -93,7 +93,7 @@ def check(
     raise typer.Exit(check(request))
 
 
-tokenizer = typer.Typer(invoke_without_command=True, help="Train a tokenizer alone, or look into one.")
+tokenizer = App(invoke_without_command=True, help="Train a tokenizer alone, or look into one.")
 
 
 @tokenizer.callback()
@@ -141,7 +141,7 @@ def tokenizer_inspect(
     inspect_tokenizer(TokenizerRequest(config, overrides or (), model, [*(sizes or ()), *(more_sizes or ())]))
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(app: App) -> None:
     """Give these commands to the program."""
     app.command()(check)
     app.command()(runs)

@@ -15,14 +15,17 @@ from mt.config_fields import (
     Builtin,
     Combination,
     Count,
+    Hypotheses,
     InputPath,
     Language,
-    NonNegative,
+    Layers,
     Positive,
     Probability,
+    Rate,
     Section,
     Seed,
     TablePath,
+    Width,
     check_device,
     check_name,
     expand_corpora,
@@ -54,7 +57,7 @@ class CorpusConfig(Section):
     """The source side's column. Default: the language code, then `source`; without a header the first column."""
     target_column: str | None = None
     """The target side's column. Default: the language code, then `target`; without a header the second column."""
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(ge=0.0001, le=1000)] = 1.0
     """How many times an epoch shows each pair: 2.0 twice, 0.5 every second epoch on average. Training only."""
 
     @property
@@ -107,7 +110,7 @@ class DataConfig(Section):
     """The corpora for the final measurement; may be empty."""
     max_length: Positive = 256
     """The longest side of a training pair, in tokens with the end token; longer pairs are left out and reported."""
-    max_ratio: NonNegative = 0.0
+    max_ratio: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
     """The longer side divided by the shorter, in tokens; training pairs above it are left out. 0: no limit."""
 
     def combinations(self) -> Iterator[Combination]:
@@ -129,7 +132,7 @@ RESERVED_PIECES = 4 + 256
 class TokenizerConfig(Section):
     """How text becomes tokens: one SentencePiece model, or one for each side."""
 
-    vocab_size: Annotated[int, Field(ge=8)] = 8000
+    vocab_size: Annotated[int, Field(ge=8, le=10_000_000)] = 8000
     """Pieces in the vocabulary; where the training text is too small for so many, the largest number that fits."""
     model_type: Literal["unigram", "bpe"] = "unigram"
     """The algorithm that chooses the pieces."""
@@ -137,8 +140,8 @@ class TokenizerConfig(Section):
     """One vocabulary for both sides, which lets the embeddings be tied; false: one for each side."""
     byte_fallback: bool = True
     """Spell characters outside the vocabulary as bytes, so that nothing is unknown; takes 256 of the pieces."""
-    character_coverage: Annotated[float, Field(gt=0, le=1)] = 0.9995
-    """Share of the characters in the training text that get a piece of their own."""
+    character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995
+    """Share of the characters in the training text that get a piece of their own; SentencePiece takes 0.98 and above."""
     sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Subword regularisation in training: unigram: alpha of the sampling; bpe: the share of merges dropped. 0: off."""
     max_sentences: Positive = 500_000
@@ -162,15 +165,15 @@ class ModelConfig(Section):
     (Sutskever et al. 2014, Cho et al. 2014), or with additive attention (Bahdanau et al. 2015)."""
     cell: Literal["lstm", "gru"] = "lstm"
     """The cells of a recurrent network."""
-    d_model: Positive = 512
+    d_model: Width = 512
     """Width of the embeddings and of every layer's input and output."""
-    num_heads: Positive = 8
+    num_heads: Width = 8
     """Attention heads in every layer; each has the width d_model / num_heads."""
-    d_ff: Positive = 2048
+    d_ff: Width = 2048
     """Width inside the feed-forward blocks."""
-    encoder_layers: Positive = 6
+    encoder_layers: Layers = 6
     """Layers of the encoder."""
-    decoder_layers: Positive = 6
+    decoder_layers: Layers = 6
     """Layers of the decoder."""
     dropout: Probability = 0.1
     """Dropout on the embeddings and on every sub-layer's output."""
@@ -186,7 +189,7 @@ class ModelConfig(Section):
     positions: Literal["sinusoidal", "learned", "rotary", "none"] = "sinusoidal"
     """How a layer knows the order of the tokens; rotary turns queries and keys (Su et al. 2021); none, for comparison: not at all,
     so that the encoder sees its source as a bag of words."""
-    max_positions: Positive = 1024
+    max_positions: Width = 1024
     """Positions in the table of learned positions; the other kinds have no limit."""
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"
     """The normalisation around sub-layers."""
@@ -235,16 +238,16 @@ class TrainingConfig(Section):
     """Updates of the weights after which training ends."""
     max_epochs: Count = 0
     """Passes over the training pairs after which training ends, if that comes first. 0: no limit."""
-    max_hours: NonNegative = 0.0
+    max_hours: Annotated[float, Field(ge=0, le=100_000)] = 0.0
     """Hours after which `mt train` has ended, its final scores included; the whole schedule, written in steps, is fitted into them.
     0: steps and epochs decide."""
     max_tokens: Positive = 4096
     """Tokens in a batch, padding included, on the larger of the two sides."""
-    accumulation: Positive = 1
+    accumulation: Width = 1
     """Batches whose gradients are summed for one update."""
-    learning_rate: Annotated[float, Field(gt=0)] = 0.0007
+    learning_rate: Rate = 0.0007
     """The peak learning rate, reached at the end of the warm-up."""
-    min_learning_rate: NonNegative = 0.0
+    min_learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.0
     """The learning rate that the schedule does not go below after the warm-up."""
     warmup_steps: Count = 4000
     """Updates over which the learning rate rises from zero to its peak."""
@@ -253,7 +256,7 @@ class TrainingConfig(Section):
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     """Adam (Kingma and Ba 2015), AdamW with its weight decay apart (Loshchilov and Hutter 2019), or Muon (Jordan et al. 2024)
     for the matrices inside the layers, with AdamW for embeddings, biases and norms."""
-    muon_learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    muon_learning_rate: Rate = 0.02
     """Muon's peak learning rate for the matrices inside the layers; it follows the same schedule as learning_rate."""
     muon_momentum: Probability = 0.95
     """How slowly Muon's average of the gradient forgets."""
@@ -262,16 +265,16 @@ class TrainingConfig(Section):
         BeforeValidator(list_to_tuple, json_schema_input_type=tuple[Probability, Probability]),
     ] = (0.9, 0.98)
     """How slowly Adam's averages of the gradient and of its square forget."""
-    epsilon: Annotated[float, Field(gt=0)] = 1e-9
+    epsilon: Annotated[float, Field(ge=1e-20, le=1)] = 1e-9
     """What Adam adds to the denominator."""
-    weight_decay: NonNegative = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
     """How strongly the weights are pulled towards zero; with muon, those of the matrices inside the layers."""
     label_smoothing: Probability = 0.1
     """Share of the probability that the loss spreads over the whole vocabulary (the paper, section 5.4)."""
-    r_drop: NonNegative = 0.0
+    r_drop: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Alpha of R-Drop (Liang et al. 2021): each batch is computed twice with other dropout, and the two predictions are drawn together;
     the paper uses 5. Takes twice the time and memory. 0: off."""
-    clip_norm: NonNegative = 1.0
+    clip_norm: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
     """The largest norm of the gradient; longer ones are scaled down. 0: off."""
     seed: Seed = 1
     """What all randomness starts from; the same seed on the same machine gives the same numbers."""
@@ -292,7 +295,7 @@ class TrainingConfig(Section):
         WithJsonSchema({"type": "string", "pattern": "^(auto|cpu|mps|cuda(:[0-9]+)?)$"}),
     ] = "auto"
     """Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps."""
-    threads: Count = 0
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """Processor threads to compute with. 0: PyTorch's own choice."""
     compile: bool = False
     """Compile every layer with torch.compile before the first step, which takes a minute or more."""
@@ -330,25 +333,25 @@ class DecodingConfig(Section):
 
     method: Literal["beam", "greedy", "sampling"] = "beam"
     """Beam search, the most probable token at each step, or a random draw."""
-    beam_size: Positive = 5
+    beam_size: Hypotheses = 5
     """Hypotheses that beam search keeps for a sentence."""
-    length_penalty: NonNegative = 1.0
+    length_penalty: Annotated[float, Field(ge=0, le=10)] = 1.0
     """Alpha of the length penalty (Wu et al. 2016, equation 14). 0: no normalisation by length."""
-    max_length_ratio: NonNegative = 2.0
+    max_length_ratio: Annotated[float, Field(ge=0, le=100)] = 2.0
     """A hypothesis has at most this many tokens for each source token, plus max_length_extra."""
-    max_length_extra: Positive = 10
+    max_length_extra: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Tokens added to the limit on a hypothesis' length."""
-    nbest: Positive = 1
+    nbest: Hypotheses = 1
     """Hypotheses returned for a sentence."""
-    mbr: Count = 0
+    mbr: Annotated[int, Field(ge=0, le=1000)] = 0
     """Of so many candidates the one most like the others, by chrF, instead of the most probable one (minimum Bayes risk): the best that
     beam search finds, with a beam of so many at least, or as many draws. 0: off. Takes longer; validation during training does without."""
     no_repeat_ngram: Count = 0
     """No n-gram of so many target tokens occurs twice in a hypothesis (Paulus et al. 2018). 0: off."""
-    coverage_penalty: NonNegative = 0.0
+    coverage_penalty: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Beta of the coverage penalty (Wu et al. 2016, equation 14), by which what beam search has found is ranked anew: the more of the
     source the cross-attention of the last decoder layer passed over, the lower the score. 0: off."""
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Annotated[float, Field(ge=0.001, le=1000)] = 1.0
     """What sampling divides the logits by: below 1 is safer, above 1 more varied."""
     top_k: Count = 0
     """Sampling draws from this many most probable tokens. 0: from all."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 Builtin = Literal["demo", "copy", "reverse"]
@@ -83,6 +83,12 @@ def expand_path(value: Any) -> Any:
     return Path(re.sub(pattern, replace, path))
 
 
+def unexpanded_path(path: Path) -> str:
+    """The text that expand_path reads back as this path: `$` doubled, `./` before a leading `~` and before nothing but spaces."""
+    text = str(path).replace("$", "$$")
+    return f"./{text}" if text.startswith("~") or not text.strip() else text
+
+
 def check_table_ending(path: Path) -> Path:
     """Refuse a corpus file whose ending does not say how to read it."""
     if not path.name.lower().endswith(TABLE_ENDINGS):
@@ -146,13 +152,22 @@ def list_to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-InputPath = Annotated[Path, BeforeValidator(expand_path, json_schema_input_type=str)]
-TablePath = Annotated[Path, BeforeValidator(expand_path, json_schema_input_type=str), AfterValidator(check_table_ending)]
+InputPath = Annotated[
+    Path,
+    BeforeValidator(expand_path, json_schema_input_type=str),
+    PlainSerializer(unexpanded_path, when_used="json"),
+]
+TablePath = Annotated[InputPath, AfterValidator(check_table_ending)]
 Language = Annotated[
     str, AfterValidator(check_language), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2,3}(-[a-z0-9]{2,8})?$"})
 ]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+LARGEST = 1_000_000_000
+"""No count is above this: torch and numpy hold larger ones in 32 bits or cannot allocate them, and fail long after the start."""
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Layers = Annotated[int, Field(ge=1, le=1000)]
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
+Hypotheses = Annotated[int, Field(ge=1, le=1000)]
+Rate = Annotated[float, Field(gt=0, le=10)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.config import Config
-from mt.config_fields import BUILTINS, SPLITS, Section, expand_data
+from mt.config_fields import BUILTINS, SPLITS, Section, expand_data, unexpanded_path
 from mt.config_problems import Draft, KeyPath, Place, Problem, describe, find_problems, key_text, raise_problems
 from mt.config_yaml import read_yaml, yaml_value
 from mt.errors import ConfigError
@@ -260,10 +260,7 @@ def yaml_scalar(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple):
         return f"[{', '.join(yaml_scalar(item) for item in value)}]"
-    text = str(value)
-    if isinstance(value, Path):  # resolved: nothing in it is to be replaced again
-        text = text.replace("$", "$$")
-        text = f"./{text}" if text.startswith("~") else text
+    text = unexpanded_path(value) if isinstance(value, Path) else str(value)
     if re.fullmatch(r"[A-Za-z/][\w./-]*", text, re.ASCII) and text.lower() not in (
         "null",
         "true",
@@ -299,12 +296,26 @@ def _without_titles(schema: Any) -> Any:
     return schema
 
 
+def _plain_values(section: Section) -> dict[str, Any]:
+    """The fields of a checked section as dicts, lists and scalars.
+
+    A path stays a Path: only the text of a path has `$NAME` and `~` to expand, and this one was expanded when it was read.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Section):
+            return _plain_values(value)
+        return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+    return {name: plain(getattr(section, name)) for name in type(section).model_fields}
+
+
 def replace_fields(config: Config, overrides: Mapping[str, Any], origin: str = "options") -> Config:
     """The configuration with dotted keys replaced (`decoding.beam_size`), checked as a whole.
 
     Raises ConfigError with every problem found; `origin` is what the message names as the place.
     """
-    draft = Draft(Place(origin), config.model_dump(mode="json"))
+    draft = Draft(Place(origin), _plain_values(config))
     for key, value in overrides.items():
         *sections, name = key.split(".")
         values = draft.values

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
-from mt.config_fields import TABLE_ENDINGS, Section, check_device, check_language, check_name, check_table_ending
+from mt.config_fields import LARGEST, TABLE_ENDINGS, Section, check_device, check_language, check_name, check_table_ending
 
 _CHECKED = {
     check_device: "auto, cpu, cuda, cuda:N or mps",
@@ -53,5 +53,5 @@ def _bounds(metadata: list[Any]) -> list[str]:
     flat = [inner for constraint in metadata for inner in (constraint.metadata if isinstance(constraint, FieldInfo) else [constraint])]
     found = [f"{words} {getattr(constraint, name):g}" if isinstance(getattr(constraint, name), float) else
              f"{words} {getattr(constraint, name)}" for name, words in _BOUNDS for constraint in flat
-             if getattr(constraint, name, None) is not None]  # fmt: skip
+             if getattr(constraint, name, None) not in (None, LARGEST)]  # fmt: skip
     return [*found, *("not empty" for constraint in flat if getattr(constraint, "min_length", None))]

@@ -324,6 +324,8 @@ def _explain(draft: Draft, location: KeyPath, details: Any) -> Problem:
         sentence = f"{words} {context[name]:.10g}, not {value}"
     elif kind == "finite_number":
         sentence = f"must be finite, not {value}"
+    elif kind == "string_unicode":
+        sentence = "is not text (it has bytes that are not UTF-8)"
     elif kind == "string_too_short":
         sentence = "must not be empty"
     else:

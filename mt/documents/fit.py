@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
+from mt.data.language_codes import short_code
 from mt.documents.inline import Inline, has_words
 from mt.documents.parts import Part
 from mt.documents.sentences import split_sentences
@@ -20,7 +21,7 @@ Search = Callable[[Sequence[str], Callable[[int], None]], list[Translation]]
 
 _CLAUSE = re.compile(r"(?<=[,;:،])\s+|(?<=[、，；：])\s*|(?<=[)\]」』”])\s+|\s+(?=[(\[「『“–—])")
 _SPACE = re.compile(r"\s+")
-_UNSPACED = ("zh", "ja", "th", "lo", "km", "my")
+_UNSPACED = ("zh", "yue", "ja", "th", "lo", "km", "my", "bo", "dz")
 """Languages that write no space between sentences."""
 
 
@@ -72,7 +73,7 @@ class FittingTranslator:
 
     def __init__(self, search: Search, count: Callable[[Sequence[str]], list[int]], limit: int, target: str):
         self._search, self._count, self._limit = search, count, limit
-        self._between = "" if target.split("-")[0] in _UNSPACED else " "
+        self._between = "" if short_code(target) in _UNSPACED else " "
 
     def lines(self, lines: Sequence[str], progress: Callable[[int], None]) -> list[Translated]:
         """Lines without markup, cut only when they are too long."""

@@ -2,6 +2,7 @@
 
 import math
 
+from mt.data.language_codes import short_code
 from mt.training.doctor.advice import ANOTHER_NAME, equal_sides, lower_rates, rates_now, side_by_side, unusually_high
 from mt.training.doctor.history import Finding, History, percent
 
@@ -61,7 +62,7 @@ def copies(history: History) -> Finding | None:
 def references_are_sources(history: History) -> Finding | None:
     """The references themselves are their sources, between two different languages. Threshold: four words in five."""
     config = history.config
-    if config.source.split("-")[0].lower() == config.target.split("-")[0].lower() or not history.valid:
+    if short_code(config.source) == short_code(config.target) or not history.valid:
         return None
     last = history.valid[-1]
     if not last.get("copied_references", NO_FIGURE) > 0.8:
