@@ -56,12 +56,14 @@ class Blocks:
         """weight: (outputs, inputs), as torch has it."""
         self.outputs, inputs = weight.shape
         blocks = -(-self.outputs // BLOCK)
+        self.in_last = self.outputs - (blocks - 1) * BLOCK
+        """Outputs of the last block, 1 to 64; its other columns are padding."""
         whole = numpy.zeros((blocks * BLOCK, inputs), numpy.float32)
         whole[: self.outputs] = weight
         self.weight_IDG = numpy.ascontiguousarray(whole.reshape(blocks, BLOCK, inputs).transpose(0, 2, 1))
 
     def __call__(self, x_RD: ndarray) -> ndarray:
-        """(R, D) → (I, R, G); what the last block has too much is 0."""
+        """(R, D) → (I, R, G); the padding of the last block is 0."""
         return x_RD @ self.weight_IDG
 
 
@@ -142,9 +144,14 @@ def without_mean(weight: ndarray, bias: ndarray) -> tuple[ndarray, ndarray]:
 
 
 def softmax_(scores: ndarray) -> ndarray:
-    """Softmax over the last dimension, in place. Scores are small numbers; if one overflows there will be NaN, which the search sees."""
+    """Softmax over the last dimension, in place, without taking the largest score off first.
+
+    Scores are small numbers. Where exp overflows (above 88), or all scores of a row are so low that their exponentials have lost digits
+    (below -87), a sum or its reciprocal is infinite. Then the result is infinite or NaN, and so are the logits, which the search sees.
+    """
     numpy.exp(scores, out=scores)
-    scores /= numpy.add.reduce(scores, axis=-1, keepdims=True)
+    sums = numpy.add.reduce(scores, axis=-1, keepdims=True)
+    scores *= numpy.reciprocal(sums, out=sums)
     return scores
 
 

@@ -1,8 +1,8 @@
 """Beam search for one sentence, in numpy, that knows when it cannot be sure.
 
 The rule is that of mt/decoding/beam.py, and its book-keeping too. Rounding differs between numpy and torch, so two hypotheses whose
-log-probabilities are closer than MARGIN might change places there: then UncertainError is raised, and torch has the word. So what is
-returned is what torch would have found.
+log-probabilities are closer than MARGIN might change places there: then UncertainError is raised, and torch translates. So what is
+returned is what torch would have found. That MARGIN is wide enough for a model is measured (check.py).
 
 Dimensions: those of transformer.py, W hypotheses of the beam, N columns that are looked at, C their tokens.
 """
@@ -20,7 +20,11 @@ from mt.instant.layers import BLOCK
 from mt.instant.transformer import Transformer
 
 MARGIN = 5e-4
-"""Log-probabilities that are closer are not told apart."""
+"""Log-probabilities that are closer are not told apart; totals of long hypotheses must differ by more (`margin`)."""
+_HALF_ULP = 2.0**-24
+"""Half the distance from a number in fp32 to the next, relative to it."""
+_LARGEST_NORM = 80.0
+"""Beyond this, the logarithm of a row's summed exponentials is not exact: exp overflows at 88 and loses digits below -87."""
 
 
 class UncertainError(Exception):
@@ -37,7 +41,7 @@ def search(model: Transformer, source: list[int], options: DecodingConfig, limit
     ended: list[float] = []
     while not beam.done:
         total_R = numpy.array([total for total, _ in beam.live], numpy.float32)
-        found = best_extensions(model.step(tokens, parents, state), total_R, width)
+        found = best_extensions(model.step(tokens, parents, state), total_R, width, len(beam.tokens) + 1)
         places = [place for _, place in beam.live]
         beam.extend(found.token, found.total, found.own, [places[row] for row in found.row])
         ended += _certain_scores(ended, found, len(beam.tokens), limit, options.length_penalty)
@@ -60,34 +64,42 @@ class Extensions(NamedTuple):
     """Log-probability of the token after its row."""
 
 
-def best_extensions(logits_IRG: ndarray, total_R: ndarray, width: int) -> Extensions:
-    """The W best, W being below 64. UncertainError where one more is too close to them, and for a model that is broken.
+def margin(total: float, length: int) -> float:
+    """How far apart two totals must be. Each of the additions that a total is made of may be off by half a unit in the last place."""
+    return MARGIN + length * _HALF_ULP * abs(total)
 
-    They and the next one stand in the columns, one through all blocks, with the W + 1 best maxima: only these are looked at twice. Logits
-    are small numbers: where exp overflows nothing is certain.
+
+def best_extensions(logits_IRG: ndarray, total_R: ndarray, width: int, length: int = 1) -> Extensions:
+    """The W best. UncertainError where one more is too close to them, where there are not so many, and for a model that is broken.
+
+    length: of the hypotheses with the new token. The W best and the next one are in the columns, one through all blocks, with the W + 1
+    best maxima: only these are looked at twice. Logits are small numbers: where exp loses digits nothing is certain.
     """
     sum_R = numpy.add.reduce(numpy.add.reduce(numpy.exp(logits_IRG), axis=0), axis=1)
     norm_R = numpy.log(sum_R)
-    if not numpy.isfinite(norm_R).all():
+    if not (numpy.abs(norm_R) < _LARGEST_NORM).all():  # NaN is not below it either
         raise UncertainError
     logits_IRG[0, :, NEVER_PRODUCED] = -numpy.inf
     shift_R = total_R - norm_R
     best_RG = numpy.maximum.reduce(logits_IRG, axis=0) + shift_R[:, None]
-    row_N, column_N = numpy.divmod(numpy.argpartition(best_RG.ravel(), -width - 1)[-width - 1 :], BLOCK)
+    columns = min(width + 1, best_RG.size)
+    row_N, column_N = numpy.divmod(numpy.argpartition(best_RG.ravel(), -columns)[-columns:], BLOCK)
     logits_IN = logits_IRG[:, row_N, column_N]
     total_C = (logits_IN + shift_R[row_N]).ravel()
+    if total_C.size <= width:
+        raise UncertainError
     best = numpy.argpartition(total_C, -width - 1)[-width - 1 :]
     *order, following = best[numpy.argsort(-total_C[best])].tolist()
-    if not total_C[order[-1]] - total_C[following] > MARGIN:
+    if not total_C[order[-1]] - total_C[following] > margin(float(total_C[order[-1]]), length):
         raise UncertainError
-    block_W, place_W = numpy.divmod(order, width + 1)
+    block_W, place_W = numpy.divmod(order, columns)
     row_W = row_N[place_W]
     found = row_W, block_W * BLOCK + column_N[place_W], total_C[order], logits_IN.ravel()[order] - norm_R[row_W]
     return Extensions(*(each.tolist() for each in found))
 
 
 def _certain_scores(ended: list[float], found: Extensions, length: int, limit: int, alpha: float) -> list[float]:
-    """The scores of those that end now, with so many tokens. ended: of those that have ended before.
+    """The scores of those that end now, with that many tokens. ended: of those that have ended before.
 
     UncertainError where the two best scores, or the best one and what one that goes on may still reach, are too close.
     """
@@ -96,6 +108,7 @@ def _certain_scores(ended: list[float], found: Extensions, length: int, limit: i
     hopes = [total / length_penalty(largest, alpha) for token, total in zip(found.token, found.total, strict=True) if token != EOS]
     if ended or now:
         best, *others = sorted((*ended, *now), reverse=True)
-        if any(abs(best - other) <= MARGIN for other in (*others[:1], *hopes)):
+        least = margin(min(found.total), length)
+        if any(not abs(best - other) > least for other in (*others[:1], *hopes)):
             raise UncertainError
     return now

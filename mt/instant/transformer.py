@@ -16,7 +16,7 @@ import numpy
 from numpy import ndarray
 
 from mt.config import ModelConfig
-from mt.instant.layers import BLOCK, Blocks, DecoderLayer, EncoderLayer, Norm, Source, Turn, UnsuitedWeightsError, Weights, has_no_mean
+from mt.instant.layers import Blocks, DecoderLayer, EncoderLayer, Norm, Source, Turn, UnsuitedWeightsError, Weights, has_no_mean
 
 _FIRST_SLOTS = 128
 
@@ -97,7 +97,7 @@ class Transformer:
         if self.decoder_norm is not None:
             x_RD = self.decoder_norm(x_RD)
         logits_IRG = self.output(x_RD)
-        logits_IRG[-1, :, self.output.outputs - len(logits_IRG) * BLOCK :] = -numpy.inf
+        logits_IRG[-1, :, self.output.in_last :] = -numpy.inf
         return logits_IRG
 
     def _embed(self, embedding_VD: ndarray, tokens: list[int], position_R: ndarray) -> ndarray:

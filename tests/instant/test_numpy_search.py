@@ -1,6 +1,7 @@
 """The search in numpy finds what torch's finds, or says that it cannot be sure."""
 
 import random
+from contextlib import suppress
 
 import numpy
 import pytest
@@ -17,6 +18,7 @@ from mt.instant.transformer import Transformer
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
 from mt.stored_model import parameters_of
+from tests.drawn_models import VOCABULARIES, draw_model, draw_options, draw_sources, taught_model
 
 VOCABULARY = 300
 
@@ -109,6 +111,56 @@ def test_the_next_best_must_be_further_than_the_margin() -> None:
     best_extensions(logits([[5.0, 4.0, 4.0 - 2 * MARGIN]]), numpy.zeros(1, numpy.float32), 2)
     with pytest.raises(UncertainError):
         best_extensions(logits([[5.0, 4.0, 4.0 - MARGIN / 2]]), numpy.zeros(1, numpy.float32), 2)
+
+
+def test_totals_of_long_hypotheses_must_be_further_apart() -> None:
+    """Each addition rounds, and so does torch's."""
+    given = logits([[5.0, 4.0, 4.0 - 2 * MARGIN]])
+    best_extensions(given.copy(), numpy.array([-20.0], numpy.float32), 2, 20)
+    with pytest.raises(UncertainError):
+        best_extensions(given.copy(), numpy.array([-600.0], numpy.float32), 2, 200)
+
+
+@pytest.mark.parametrize("low", [-86.0, -95.0, -102.0, -300.0])
+def test_rows_whose_exponentials_have_lost_digits_are_left_to_torch(low: float) -> None:
+    given = logits([[5.0, 4.0, 2.0]]) + numpy.float32(low)
+    with numpy.errstate(all="ignore"), pytest.raises(UncertainError):
+        best_extensions(given, numpy.zeros(1, numpy.float32), 2)
+
+
+@pytest.mark.parametrize("width", [62, 63, 64, 100, 125])
+def test_a_beam_may_be_wider_than_a_block(width: int) -> None:
+    given = torch.randn(1, 2 * BLOCK, generator=torch.Generator().manual_seed(1)) * 30
+    given[0, [PAD, BOS]] = -torch.inf
+    expected_W, token_W = torch.log_softmax(given[0], dim=-1).topk(width)
+    found = best_extensions(given.view(1, 2, BLOCK).transpose(0, 1).contiguous().numpy(), numpy.zeros(1, numpy.float32), width)
+    assert found.token == token_W.tolist()
+    assert found.total == pytest.approx(expected_W.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("width", [127, 128, 200])
+def test_a_beam_wider_than_there_are_extensions_is_left_to_torch(width: int) -> None:
+    given = torch.randn(2, 1, BLOCK, generator=torch.Generator().manual_seed(1)).numpy()
+    with numpy.errstate(all="ignore"), pytest.raises(UncertainError):
+        best_extensions(given, numpy.zeros(1, numpy.float32), width)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_of_a_drawn_model_what_is_certain_is_what_torch_finds(number: int) -> None:
+    """Vocabularies are drawn too; a third of them are multiples of 64, whose last 64 pieces once were never produced."""
+    draw = random.Random(number)
+    config = draw_model(draw)
+    target = draw.choice((64, 128, 192, 640)) if number % 3 == 0 else draw.choice(VOCABULARIES)
+    source = target if config.tie_embeddings == "all" else draw.choice(VOCABULARIES)
+    model, known = taught_model(config, (source, target), draw)
+    net = Transformer(config, source, target, {name: tensor.numpy() for name, tensor in parameters_of(model).items()})
+    given = draw_sources(draw, known, 20)
+    for options in (DecodingConfig(), draw_options(draw), draw_options(draw, beam_size=64)):
+        for tokens, [expected, *_] in zip(given, translate_ids(model, given, options), strict=True):
+            with suppress(UncertainError):
+                found = search(net, tokens, options, length_limit(len(tokens) - 1, options))
+                assert (found.tokens, found.finished) == (expected.tokens, expected.finished)
+                assert found.log_prob == pytest.approx(expected.log_prob, abs=MARGIN / 4)
 
 
 @pytest.mark.parametrize("broken", [numpy.nan, numpy.inf])

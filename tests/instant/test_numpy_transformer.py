@@ -8,7 +8,7 @@ import torch
 
 from mt.config import ModelConfig
 from mt.data.special_ids import BOS, EOS
-from mt.instant.layers import BLOCK, Blocks, UnsuitedWeightsError
+from mt.instant.layers import BLOCK, Blocks, UnsuitedWeightsError, softmax_
 from mt.instant.transformer import Transformer
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
@@ -91,6 +91,40 @@ def test_a_product_in_blocks_is_the_product(outputs: int) -> None:
     found_IRG = Blocks(weight)(x_RD)
     assert found_IRG.transpose(1, 0, 2).reshape(5, -1)[:, :outputs] == pytest.approx(x_RD @ weight.T, abs=1e-4)
     assert not found_IRG[-1, :, outputs - len(found_IRG) * BLOCK or BLOCK :].any()
+
+
+@pytest.mark.parametrize("vocabulary", [5, 8, 63, 64, 65, 127, 128, 129, 192, 640])
+def test_every_piece_of_a_vocabulary_of_any_size_can_be_produced(vocabulary: int) -> None:
+    config = ModelConfig(d_model=16, num_heads=2, d_ff=16, encoder_layers=1, decoder_layers=1)
+    torch.manual_seed(1)
+    model = build_model(config, vocabulary, vocabulary).eval()
+    net = Transformer(config, vocabulary, vocabulary, {name: tensor.numpy() for name, tensor in parameters_of(model).items()})
+    with torch.inference_mode():
+        expected_V = model(torch.tensor([[4, EOS]]), torch.tensor([[BOS]]))[0, 0].numpy()
+    logits_IG = net.step([BOS], [0], net.start([4, EOS]))[:, 0]
+    assert logits_IG.shape == (-(-vocabulary // BLOCK), BLOCK)
+    assert logits_IG.ravel()[:vocabulary] == pytest.approx(expected_V, abs=1e-4)
+    assert numpy.isneginf(logits_IG.ravel()[vocabulary:]).all()
+
+
+def test_the_last_block_knows_what_of_it_is_padding() -> None:
+    for outputs in range(1, 2 * BLOCK + 2):
+        blocks = Blocks(numpy.ones((outputs, 2), numpy.float32))
+        assert 1 <= blocks.in_last <= BLOCK
+        assert [*blocks(numpy.ones((1, 2), numpy.float32)).ravel()] == [2.0] * outputs + [0.0] * (BLOCK - blocks.in_last)
+
+
+@pytest.mark.parametrize(("scores", "exact"), [((0.0, -1.0, -90.0), True), ((-80.0, -81.0), True), ((-90.0, -91.0), False),
+                                               ((-99.0, -100.0), False), ((-200.0, -201.0), False), ((89.0, 0.0), False)])  # fmt: skip
+def test_attention_weights_are_exact_or_not_finite(scores: tuple[float, ...], exact: bool) -> None:
+    """Where exponentials have lost digits nothing may look as if it were right."""
+    with numpy.errstate(all="ignore"):
+        found = softmax_(numpy.array([scores], numpy.float32))
+    expected = torch.softmax(torch.tensor([scores]), dim=-1).numpy()
+    if exact:
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    else:
+        assert not numpy.isfinite(found).all()
 
 
 def test_weights_that_are_not_the_configurations_are_refused() -> None:
