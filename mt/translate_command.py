@@ -257,7 +257,7 @@ def _listed(numbers: Sequence[int]) -> str:
 def _tell_lacking(lines: Sequence[str], translations: Sequence[str], required: Sequence) -> None:
     """Say which translations lack a required phrase, which other rules have kept out."""
     pairs = enumerate(zip(lines, translations, strict=True), 1)
-    found = [number for number, (line, text) in pairs if line.strip() and not all(phrase.stands_in(text) for phrase in required)]
+    found = [number for number, (line, text) in pairs if line.strip() and not all(phrase.occurs_in(text) for phrase in required)]
     if found:
         named = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
         print(f"note: {len(found)} translations lack a required word (line {named}): what else is asked keeps it out", file=sys.stderr)

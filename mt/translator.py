@@ -105,8 +105,8 @@ class Translator:
         """What a translation must begin with, must not contain, and must contain, as text.
 
         prefix: whole words, since the tokenizer would cut the beginning of a word otherwise than the word. forbid and require: words or
-        phrases, found where they stand between boundaries (mt/decoding/phrases.py), upper and lower case as given; with a star at the end
-        anything may follow. DecodingError for a phrase without text and a prefix that cannot be written.
+        phrases, found where they are not a part of a longer word (mt/decoding/phrases.py), upper and lower case as given; with a star at
+        the end anything may follow. DecodingError for a phrase without text and a prefix that cannot be written.
         """
         if self._spelling is None and (forbid or require):
             self._spelling = Spelling(piece_bytes(self.tokenizer.target))

@@ -1,6 +1,6 @@
 """Constraints given as text hold in the text that comes out, whatever the pieces: real tokenizers, and models that want the contrary."""
 
-import re
+import random
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,12 @@ from mt import Translator
 from mt.config import TokenizerConfig
 from mt.config_file import load_config
 from mt.data.pieces import piece_bytes
-from mt.data.special_ids import EOS
+from mt.data.special_ids import EOS, UNK
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_training import train_tokenizer
+from mt.decoding.partial_characters import MATCHED
 from mt.errors import DecodingError
+from tests.decoding.phrase_reference import contains
 from tests.decoding.table_model import TableModel, Tokens
 
 KOREAN = [
@@ -53,16 +55,10 @@ def wanting(tokenizer: Tokenizer, words: Sequence[str], seed: int, by: float = 3
     return Translator(TableModel(len(pieces), logits=logits), tokenizer, load_config("copy"))
 
 
-def contains(text: str, phrase: str) -> bool:
-    """Whether a phrase stands in a text: with a regular expression, between boundaries."""
-    body, end = re.escape(phrase.removesuffix("*").encode()), b"" if phrase.endswith("*") else rb"(?![0-9A-Za-z\x80-\xff])"
-    return re.search(rb"(?<![0-9A-Za-z\x80-\xff])" + body + end, text.encode()) is not None
-
-
 @pytest.mark.parametrize("method", ["beam", "greedy", "sampling"])
 def test_forbidden_words_are_never_written(tokenizer: Tokenizer, method: str) -> None:
     without, nbest = 0, {"beam": 3, "greedy": 1, "sampling": 3}[method]
-    for number, word in enumerate(WORDS * 3):
+    for number, word in enumerate([*WORDS, ".", "“", "cat”"] * 3):
         translator = wanting(tokenizer, [word], number)
         chosen = translator.options(method=method, beam_size=4, nbest=nbest, seed=number, max_length_extra=5 + number % 7)
         free = translator.translate_nbest(LINES, chosen)
@@ -110,8 +106,29 @@ def test_what_cannot_be_written_is_refused(tokenizer: Tokenizer) -> None:
     translator.translate(["water"], translator.constraints(forbid=["뷁"]))
 
 
+def test_a_phrase_is_found_in_tokens_exactly_where_it_is_in_their_text(tokenizer: Tokenizer) -> None:
+    """Whatever the tokens: pieces, single bytes, bytes that are no UTF-8, the unknown token."""
+    draw, translator, found = random.Random(4), wanting(tokenizer, [], 1), 0
+    pieces = piece_bytes(tokenizer.target)
+    single = [token for token, piece in enumerate(pieces) if len(piece) == 1]
+    tokens_of = {text: tokenizer.encode_target([text])[0][:-1] for text in ("“cat”", "고양이…", "the cat—", "猫", "é")}
+    for phrase in translator.constraints(forbid=["cat", "고양이*", "고양이", "the cat", "猫", "é", "…", "”", ".", "\ufffd"]).forbidden:
+        for _ in range(150):
+            tokens = [
+                token
+                for _ in range(draw.randint(1, 4))
+                for token in draw.choice([*tokens_of.values(), draw.choices(single, k=2), [draw.randrange(4, len(pieces))], [UNK]])
+            ]
+            if len(tokens) > 2 and draw.random() < 0.3:
+                del tokens[draw.randrange(len(tokens))]
+            text = tokenizer.decode_target(tokens)
+            found += contains(text, phrase.text)
+            assert (phrase.after([*tokens, EOS]) == MATCHED) == contains(text, phrase.text) == phrase.occurs_in(text), text
+    assert found > 100
+
+
 def test_a_decomposed_word_is_the_composed_one(tokenizer: Tokenizer) -> None:
     """As macOS types Hangul."""
     translator = wanting(tokenizer, [], 1)
     composed, decomposed = (translator.constraints(forbid=[text]).forbidden[0] for text in ("한글", "\u1112\u1161\u11ab\u1100\u1173\u11af"))
-    assert (composed.next_XV == decomposed.next_XV).all()
+    assert (composed.next_KV == decomposed.next_KV).all()

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from mt.data.special_ids import BOS, EOS, PAD
-from mt.decoding.phrases import MATCHED, Phrase, phrase_body
+from mt.decoding.partial_characters import MATCHED
+from mt.decoding.phrases import Phrase, phrase_body
 from mt.errors import DecodingError
 
 
@@ -41,11 +42,11 @@ class Constraints:
 
     def _refuse_conflict(self, forbidden: Phrase) -> None:
         """DecodingError when a forbidden phrase is in what must be written."""
-        if forbidden.next_XV[forbidden.after(self.prefix), EOS] == MATCHED:
+        if forbidden.after([*self.prefix, EOS]) == MATCHED:
             raise DecodingError(f"the prefix contains '{forbidden.text}', which is forbidden; drop one of the two")
         for phrase in self.required:
             body, star = phrase_body(phrase.text)
-            if forbidden.stands_in(body, ended=not star):
+            if forbidden.occurs_in(body, ended=not star):
                 raise DecodingError(f"the required '{phrase.text}' contains '{forbidden.text}', which is forbidden; drop one of the two")
 
 

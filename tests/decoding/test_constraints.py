@@ -1,7 +1,6 @@
 """Search under rules against enumeration, a beam search in lists, and itself in other company."""
 
 import itertools
-import re
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +11,12 @@ from mt.data.special_ids import EOS
 from mt.decoding.batches import translate_ids
 from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.hypothesis import length_limit
-from mt.decoding.phrases import MATCHED, Phrase, Spelling, compile_phrase
+from mt.decoding.partial_characters import MATCHED
+from mt.decoding.phrases import Phrase, Spelling, compile_phrase
 from mt.decoding.search import Hypothesis, search
 from mt.errors import DecodingError
 from mt.inspection.beam_tree import trace_beam
+from tests.decoding import phrase_reference
 from tests.decoding.table_model import TableModel, Tokens, enumerated, source_tensor, textbook_beam
 
 SOURCES: list[Tokens] = [(4, 5, 3), (5, 3), (4, 4, 4, 5, 3), (5, 5, 4, 3), (4, 3)]
@@ -35,9 +36,8 @@ def written(sentence: Tokens) -> bytes:
 
 
 def contains(sentence: Tokens, phrase: str, more: bytes = b"") -> bool:
-    """Whether a phrase stands in the text of these tokens, and `more` behind it: with a regular expression, between boundaries."""
-    body, end = re.escape(phrase.removesuffix("*").encode()), b"" if phrase.endswith("*") else rb"(?![0-9A-Za-z\x80-\xff])"
-    return re.search(rb"(?<![0-9A-Za-z\x80-\xff])" + body + end, written(sentence) + more) is not None
+    """Whether a phrase occurs in the text of these tokens with `more` after it."""
+    return phrase_reference.contains((written(sentence) + more).decode(), phrase)
 
 
 def repeats(sentence: Tokens, ngram: int, after: int = 0) -> bool:
@@ -177,7 +177,7 @@ def test_a_narrow_beam_with_required_words_shares_its_places_as_dealt_by_hand(te
         best = []
         for phrase in required:
             at = state(phrase, prefix)
-            leading = [t for t in range(len(PIECES)) if phrase.steps_X[phrase.next_XV[at, t]] < phrase.steps_X[at]]
+            leading = [t for t in range(len(PIECES)) if phrase.steps_X[phrase.step(at, t)] < phrase.steps_X[at]]
             best += sorted((t for t in leading if log_probs[t] > -torch.inf), key=lambda t: -log_probs[t])[:1]
         return best
 
