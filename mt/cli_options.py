@@ -1,10 +1,16 @@
 """Options that several commands have in common, and what every command checks of its options."""
 
+import functools
+import inspect
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from mt.errors import DataError
 
 
 def _refuse_repeated(command: Any, context: Any, arguments: list[str]) -> None:
@@ -18,6 +24,33 @@ def _refuse_repeated(command: Any, context: Any, arguments: list[str]) -> None:
         if times > 1 and not harmless:
             names = "/".join([*parameter.opts, *parameter.secondary_opts])
             context.fail(f"{names} is given {'twice' if times == 2 else f'{times} times'}; give it once")
+
+
+WRITTEN = ("output", "report", "alignment", "html", "png", "json_file")
+"""The parameters that name a file to write. Every other path is read."""
+
+
+def shown_name(function: Callable[..., object], parameter: str) -> str:
+    """A parameter of a command as a person types it: `--output`, or an argument's name in capitals."""
+    annotation = inspect.signature(function, eval_str=True).parameters[parameter].annotation
+    for information in getattr(annotation, "__metadata__", ()):
+        declared = [getattr(information, "default", None), *(getattr(information, "param_decls", None) or ())]  # Typer puts the first there
+        if names := [name for name in declared if isinstance(name, str) and name.startswith("--")]:
+            return names[0]
+    return parameter.upper()
+
+
+def _refuse_overwriting(function: Callable[..., object], values: dict[str, Any]) -> None:
+    """DataError where a file would be written over one that the same command reads, or writes too."""
+    given = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+    paths = [(name, path) for name, several in given.items() for path in several if isinstance(path, Path) and str(path) != "-"]
+    for number, (name, path) in enumerate(paths):
+        for other, before in paths[:number]:
+            same = path.resolve() == before.resolve() and (path.is_file() or not path.exists())  # /dev/null is for all
+            if same and (name in WRITTEN or other in WRITTEN):
+                first, second = (shown_name(function, one) for one in (other, name))
+                wrong = second if name in WRITTEN else first
+                raise DataError(f"{first} and {second} are the same file, {path}; choose another name for {wrong}")
 
 
 class _Command(TyperCommand):
@@ -37,14 +70,25 @@ class _Group(TyperGroup):
 
 
 class App(typer.Typer):
-    """A Typer application whose commands refuse an option that is given twice."""
+    """A Typer application whose commands refuse an option that is given twice, and to write over what they read."""
 
     def __init__(self, **settings: Any):
         super().__init__(cls=_Group, **settings)
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
         """A decorator that makes a command of a function, as typer.Typer.command does."""
-        return super().command(name, **{"cls": _Command, **settings})
+        add = super().command(name, **{"cls": _Command, **settings})
+
+        def decorate(function: Callable[..., object]) -> Callable[..., object]:
+            @functools.wraps(function)
+            def checked(*positional: Any, **values: Any) -> object:
+                _refuse_overwriting(function, values)
+                return function(*positional, **values)
+
+            add(checked)
+            return function
+
+        return decorate
 
 
 ConfigOption = Annotated[

@@ -1,11 +1,14 @@
 """Writing and reading a configuration is the identity, whatever the values; a value is refused before anything runs, or it works."""
 
+import inspect
 import json
+import re
 import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
+import typer
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -215,6 +218,51 @@ def test_every_command_refuses_what_is_out_of_range(command: list[str], message:
     assert outcome.exit_code == 2, outcome.stdout
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (["score", "a.ko", "a.en", "--output", "a.ko"], "SOURCE and --output are the same file, a.ko; choose another name for --output"),
+        (["score", "a.ko", "a.en", "-o", "./a.en"], "TARGET and --output are the same file"),
+        (["eval", "--source", "a.ko", "--reference", "a.en", "--output", "a.en"], "--reference and --output are the same file"),
+        (["eval", "--output", "s", "--json", "s"], "--output and --json are the same file"),
+        (["translate", "--input", "a.ko", "--output", "o", "--alignment", "o"], "--output and --alignment are the same file"),
+        (["translate", "--input", "a.ko", "--output", "a.ko"], "--input and --output are the same file"),
+        (["inspect", "attention", "ba", "--html", "x", "--png", "x"], "--html and --png are the same file"),
+        (["check", "a.ko", "a.en", "--json", "a.en"], "FILES and --json are the same file"),
+        (["init", "a.ko", "a.en", "--valid", "v.tsv", "--output", "v.tsv"], "--valid and --output are the same file"),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(command: list[str], names: str, tmp_path: Path) -> None:
+    """Whatever the command: the files that are read stay, and two outputs never share a file."""
+    for name in ("a.ko", "a.en"):
+        (tmp_path / name).write_text("ba\n", encoding="utf-8")
+    outcome = run_mt(*command)
+    assert outcome.exit_code == 2
+    assert names in outcome.stderr
+    assert (tmp_path / "a.ko").read_text() == (tmp_path / "a.en").read_text() == "ba\n"
+    assert not (tmp_path / "o").exists()
+
+
+def test_every_path_that_a_command_writes_is_known_as_one() -> None:
+    """By its help: a new option that writes a file must be among WRITTEN, or it could overwrite what is read."""
+    from mt.cli import app
+    from mt.cli_options import WRITTEN
+
+    def callbacks(group: typer.Typer) -> list:
+        return [command.callback for command in group.registered_commands] + [
+            callback for inner in group.registered_groups for callback in callbacks(inner.typer_instance)]  # fmt: skip
+
+    found = set()
+    for callback in callbacks(app):
+        for parameter in inspect.signature(callback, eval_str=True).parameters.values():
+            kind, *information = get_args(parameter.annotation) if get_origin(parameter.annotation) is Annotated else [None]
+            text = " ".join(str(getattr(one, "help", "")) for one in information)
+            if Path in (kind, *get_args(kind)) and re.search(r"\b([Ww]rite|[Dd]raw|List the)", text):
+                found.add(parameter.name)
+    assert {"output", "html", "json_file", "fix"} <= found
+    assert found - {"fix"} <= set(WRITTEN)  # the folder of --fix must be empty or new
 
 
 def test_what_may_be_repeated_may(tmp_path: Path) -> None:
