@@ -101,7 +101,7 @@ def translate_document(
                 translate_to_stream(document, surveyed, fits, stream.write, report)
         else:
             asked = {f"--{name}": getattr(options, name) for name in ("column", "into", "sentences")}
-            job = {"the model": model_hashes(translator), "--format": document.format, **asked}
+            job = {"the model": model_hashes(translator), **shortlist_hash(translator, settings), "--format": document.format, **asked}
             translate_to_file(document, surveyed, fits, output, {**job, **settings}, options.restart, report, _tell)
         _tell(report.finish())
 
@@ -110,6 +110,16 @@ def model_hashes(translator: Any) -> list[str]:
     """What the translations depend on of a model: the sha256 of its files and of its vocabulary."""
     files = [translator.path, *getattr(translator, "others", ())]
     return [*(file_hash(path / "model.bin" if path.is_dir() else path) for path in files), translator.tokenizer.fingerprint()]
+
+
+def shortlist_hash(translator: Any, settings: Mapping[str, Any]) -> dict[str, str]:
+    """The sha256 of the shortlist, where translations depend on one: it can be learned again while the weights stay as they are."""
+    if not settings.get("decoding.shortlist"):
+        return {}
+    from mt.stored_shortlist import shortlist_file
+
+    file = shortlist_file(translator.path)
+    return {"the shortlist": file_hash(file)} if file.is_file() else {}
 
 
 def _source(input: Path) -> Source:

@@ -1,9 +1,10 @@
 """Which target word was made from which source word, read off the attention: a by-product, not a trained aligner.
 
 When the decoder writes a piece it looks at source pieces; a target word is aligned with the source word that its pieces look at most. Words
-are what stands between spaces.
+are separated by white space of any kind, as str.split() separates them. An unknown character counts as a letter.
 """
 
+import re
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -29,20 +30,46 @@ def align(translator: Translator, sources: Sequence[str], translations: Sequence
 
 
 def word_links(weights_TS: Tensor, source_pieces: Sequence[str], target_pieces: Sequence[str]) -> list[int]:
-    """The source word of each target word. Pieces end with the end token, which is no word."""
+    """The source word of each target word; none where a side has no words. Pieces end with the end token, which is no word."""
     source_words, target_words = words_of(source_pieces[:-1]), words_of(target_pieces[:-1])
-    looked_TW = weights_TS.new_zeros(len(target_words), max(source_words) + 1)
-    source_S = weights_TS.new_tensor(source_words).long()
-    looked_TW.index_add_(1, source_S, weights_TS[: len(target_words), : len(source_words)])
-    looked_UW = looked_TW.new_zeros(max(target_words) + 1, looked_TW.shape[1])
-    looked_UW.index_add_(0, weights_TS.new_tensor(target_words).long(), looked_TW)
+    if not (source_words and source_words[-1] and target_words and target_words[-1]):
+        return []
+    looked_TW = _add_up(weights_TS[: len(target_words), : len(source_words)].T, source_words).T
+    looked_UW = _add_up(looked_TW, target_words)
     return looked_UW.argmax(dim=1).tolist()
 
 
-def words_of(pieces: Sequence[str]) -> list[int]:
-    """The word that each piece belongs to, from 0: a piece that begins with a space begins a word."""
-    words, word = [], -1
-    for piece in pieces:
-        word += piece.startswith("▁")
-        words.append(max(word, 0))
-    return words
+def _add_up(weights_PX: Tensor, words: Sequence[range]) -> Tensor:
+    """weights_WX: the rows of the pieces of each word, added up."""
+    pairs = [(piece, word) for piece, own in enumerate(words) for word in own]
+    piece_N, word_N = weights_PX.new_tensor(pairs).long().T
+    return weights_PX.new_zeros(words[-1].stop, weights_PX.shape[1]).index_add_(0, word_N, weights_PX[piece_N])
+
+
+def words_of(pieces: Sequence[str]) -> list[range]:
+    """The words, counted from 0, that each piece has a share in: mostly one, several where white space is within a piece.
+
+    A piece of white space alone belongs to the next word, at the end to the last; where there are no words, to none.
+    """
+    spelled = [bytes([int(piece[3:5], 16)]) if _BYTE.fullmatch(piece) else piece.replace("▁", " ").encode() for piece in pieces]
+    owners = [number for number, data in enumerate(spelled) for _ in data]
+    firsts: list[int | None] = [None] * len(pieces)
+    lasts = [0] * len(pieces)
+    word, between, place = -1, True, 0
+    for character in b"".join(spelled).decode(errors="surrogateescape"):
+        following = place + len(character.encode(errors="surrogateescape"))
+        if not character.isspace():
+            word += between
+            for owner in owners[place:following]:
+                firsts[owner] = word if firsts[owner] is None else firsts[owner]
+                lasts[owner] = word
+        between, place = character.isspace(), following
+    found: list[range] = []
+    next_word = max(word, 0)
+    for first, last in zip(reversed(firsts), reversed(lasts), strict=True):
+        next_word = next_word if first is None else first
+        found.append(range(next_word, min(word, next_word if first is None else last) + 1))
+    return found[::-1]
+
+
+_BYTE = re.compile("<0x[0-9A-F]{2}>")

@@ -77,11 +77,29 @@ def test_a_copying_model_aligns_each_word_with_itself(trained_run: Path) -> None
 
 
 def test_words_are_what_spaces_separate_and_the_end_is_none() -> None:
-    assert words_of(["▁an", "n", "▁", "b", "<0xEA>", "▁c"]) == [0, 0, 1, 1, 1, 2]
+    assert words_of(["▁an", "n", "▁", "b", "<0xEA>", "▁c"]) == [range(0, 1)] * 2 + [range(1, 2)] * 3 + [range(2, 3)]
     weights_TS = torch.tensor([[0.1, 0.2, 0.7, 0.0], [0.5, 0.3, 0.2, 0.0], [0.0, 0.0, 0.1, 0.9], [0.0, 0.0, 0.0, 1.0]])
     source, target = ["▁a", "b", "▁c", "</s>"], ["▁x", "y", "▁z", "</s>"]
     # x·y looks 0.6 + 0.5 at "ab" (pieces 0 and 1) and 0.9 at "c"; z looks at the end most, and at "c" of the words.
     assert word_links(weights_TS, source, target) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        (["I", "▁go"], [[0], [1]]), (["▁a", "\u00a0", "b"], [[0], [1], [1]]), (["▁a\tb", "c", "▁d"], [[0, 1], [1], [2]]),
+        (["▁a", "<0xE3>", "<0x80>", "<0x80>", "b"], [[0], [1], [1], [1], [1]]), (["▁", "a", "▁"], [[0], [0], [0]]), (["▁"], [[]]),
+        (["▁", "<0xEA>", "<0xB0>", "<0x80>", "<0xFF>", "\u3000x"], [[0], [0], [0], [0], [0], [1]]), ([], []),
+    ],
+)  # fmt: skip
+def test_words_are_those_of_split_whatever_the_white_space_and_the_pieces(pieces: list[str], words: list[list[int]]) -> None:
+    assert [[*own] for own in words_of(pieces)] == words
+
+
+def test_links_count_words_as_split_does() -> None:
+    weights_TS = torch.tensor([[0.5, 0.4, 0.1], [0.1, 0.8, 0.1], [0.0, 0.0, 1.0]])
+    assert word_links(weights_TS, ["I", "▁go\u3000on", "</s>"], ["▁a\u00a0b", "c", "</s>"]) == [0, 1]
+    assert word_links(weights_TS[:2, :2], ["I", "</s>"], ["▁", "</s>"]) == []
 
 
 def test_alignment_needs_attention() -> None:

@@ -179,10 +179,11 @@ class Flight:
         """logits_GV for the next tokens of the wanted rows; with a shortlist logits_GU, with -inf for what is not the sentence's own."""
         if self._vocabulary is None:
             return self._model.step(self._method.token_R, self.state, wanted)
-        self.state.columns = self._vocabulary.columns
-        self._method.ids_U = self._vocabulary.columns.ids_U
+        columns = self.state.columns = self._vocabulary.columns
+        columns.hidden_GU = self._vocabulary.hidden(wanted)
+        self._method.ids_U = columns.ids_U
         logits_GU = self._model.step(self._method.token_R, self.state, wanted)
-        return self._vocabulary.restrict(logits_GU, wanted)
+        return logits_GU.masked_fill_(columns.hidden_GU, -torch.inf)
 
     def _put(self, places: Sequence[int], sentences: Sequence[Sentence]) -> None:
         """Sentences take their places."""

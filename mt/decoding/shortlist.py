@@ -115,11 +115,8 @@ class FlightVocabulary:
         self._hidden_BU[place_L] = True
         self._hidden_BU[place_L.repeat_interleave(counts_L), column] = False
 
-    def restrict(self, logits_GU: Tensor, wanted: Sequence[int] | None) -> Tensor:
-        """The logits with -inf where a piece is not the sentence's own. wanted: the rows they are of; None: all."""
+    def hidden(self, wanted: Sequence[int] | None) -> Tensor:
+        """hidden_GU: which columns are not the own of a row's sentence. wanted: the rows; None: all."""
         if wanted is None:
-            hidden_GU = self._hidden_BU.repeat_interleave(self._width, dim=0)
-        else:
-            hidden_GU = self._hidden_BU[torch.tensor(wanted, device=self._device) // self._width]
-        return logits_GU.masked_fill_(hidden_GU, -torch.inf)
-
+            return self._hidden_BU.repeat_interleave(self._width, dim=0)
+        return self._hidden_BU[torch.tensor(wanted, device=self._device) // self._width]

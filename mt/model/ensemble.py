@@ -93,7 +93,10 @@ class Ensemble(TranslationModel):
         assert isinstance(state, EnsembleState)
         for its in state.each:
             its.columns = state.columns
-        logits_GV = _mean([member.step(token_R, its, wanted) for member, its in zip(self.members, state.each, strict=True)])
+        each = [member.step(token_R, its, wanted) for member, its in zip(self.members, state.each, strict=True)]
+        if state.columns is not None and state.columns.hidden_GU is not None:
+            each = [logits_GU.masked_fill(state.columns.hidden_GU, -torch.inf) for logits_GU in each]
+        logits_GV = _mean(each)
         return logits_GV
 
 

@@ -41,6 +41,9 @@ class Columns:
     """Their token ids."""
     prepared: dict[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """The output projection to these columns as models have prepared it, by the model's id."""
+    hidden_GU: Tensor | None = None
+    """Which of them do not belong to a wanted row's sentence: the search gives them no probability. A model that normalises by itself
+    leaves them out, or what is decoded beside a sentence would change its probabilities."""
 
 
 class DecoderState(ABC):

@@ -87,6 +87,28 @@ def test_a_sentence_keeps_to_its_own_pieces_whatever_is_beside_it(method: str, p
         assert same(together, translate_ids(model, SOURCES[::-1], options, shortlist=shortlist)[::-1])
 
 
+@pytest.mark.parametrize("method", ["beam", "greedy", "sampling"])
+def test_an_ensembles_sentence_does_not_depend_on_its_neighbours_pieces(method: str) -> None:
+    """Members whose mass is on pieces of the neighbours would else be weighed by these."""
+    model, options, shortlist = ensemble(), DecodingConfig(method=method, beam_size=3, max_tokens=200), some()
+    together = translate_ids(model, SOURCES, options, shortlist=shortlist)
+    alone = [translate_ids(model, [source], options, shortlist=shortlist)[0] for source in SOURCES]
+    assert same(together, alone)
+    assert same(together, translate_ids(model, SOURCES[::-1], options, shortlist=shortlist)[::-1])
+
+
+def test_an_ensembles_probabilities_are_the_mean_of_its_members_over_the_own_pieces() -> None:
+    members, shortlist, source = [random_model(1), random_model(2)], some(), SOURCES[7]
+    options = DecodingConfig(method="greedy", length_penalty=0.0)
+    found = translate_ids(Ensemble(members).eval(), SOURCES, options, shortlist=shortlist)[7][0]
+    own = shortlist.pieces(source)
+    with torch.inference_mode():
+        each = [model(torch.tensor([source]), torch.tensor([[BOS]]))[0, 0, own].softmax(0) for model in members]
+    mean = torch.stack(each).mean(0)
+    assert found.tokens[0] == own[mean.argmax()]
+    assert found.token_log_probs[0] == pytest.approx(mean.max().log().item(), abs=1e-4)
+
+
 def test_probabilities_add_up_to_1_over_the_own_pieces() -> None:
     model, shortlist, source = random_model(), some(), SOURCES[7]
     [[found]] = translate_ids(model, [source], DecodingConfig(method="greedy", length_penalty=0.0), shortlist=shortlist)

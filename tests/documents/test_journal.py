@@ -5,9 +5,11 @@ import os
 import random
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from mt.document_command import shortlist_hash
 from mt.documents.fit import Translated
 from mt.documents.journal import Journal, journal_path
 from mt.errors import DataError, MtError
@@ -160,3 +162,17 @@ def test_a_full_disk_keeps_what_was_done(trained_run: Path, monkeypatch: pytest.
     assert outcome.exit_code == 2 and "No space left on device" in outcome.stderr
     assert [json.loads(line) for line in journal_path(Path("out.txt")).read_bytes().splitlines()[1:]][0][1] == "ba be bi"
     assert run_mt(*command).exit_code == 0 and Path("out.txt").read_text(encoding="utf-8") == "ba be bi\nda mu ki\n"
+
+
+def test_a_shortlist_that_was_learned_again_makes_another_job(tmp_path: Path) -> None:
+    translator = SimpleNamespace(path=tmp_path / "model.safetensors")
+    jobs = []
+    for content in (b"first", b"second"):
+        (tmp_path / "shortlist.safetensors").write_bytes(content)
+        jobs.append(JOB | shortlist_hash(translator, {"decoding.shortlist": True}))
+        assert shortlist_hash(translator, {"decoding.shortlist": False}) == shortlist_hash(translator, {}) == {}
+    for job in (jobs[0], jobs[0]):
+        with Journal(tmp_path / "j", job, restart=False) as journal:
+            journal.append(DONE[:1])
+    with pytest.raises(DataError, match="the shortlist has changed"), Journal(tmp_path / "j", jobs[1], restart=False):
+        pass
