@@ -72,6 +72,16 @@ def quick_scores(hypotheses: Sequence[str], references: Sequence[str], target_la
     return {"bleu": bleu.score, "chrf": chrf.score}
 
 
+def bleu_signature(target_language: str) -> str:
+    """SacreBLEU's signature of the BLEU that is computed here for this language: the tokenizer with its dictionary, and the version."""
+    from sacrebleu.metrics import BLEU
+
+    tokenizer, _ = bleu_tokenizer(target_language)
+    metric = BLEU(tokenize=tokenizer, force=True)
+    metric.corpus_score(["1"], [["1"]])  # a signature is known once something was scored
+    return str(metric.get_signature())
+
+
 def _check_sides(hypotheses: Sequence[str], references: Sequence[str]) -> None:
     """DataError when there is nothing to compare, or the sides differ in length."""
     if len(hypotheses) != len(references):

@@ -129,10 +129,14 @@ def _about_validation(first: Record, second: Record) -> list[str]:
         same = "the data's fingerprint is equal"
     else:
         same = "by their names; the fingerprint, which covers training and validation pairs together, is another"
+    signatures = [record.environment.get("valid_bleu") for record in (first, second)]
+    if None not in signatures and signatures[0] != signatures[1]:
+        told.append(f"Valid BLEU: no, computed in different ways: {signatures[0]} and {signatures[1]}.")
     if sentences[0] != sentences[1]:
         told.append(f"Valid BLEU and chrF: not exactly; {sentences[0]} of the pairs were translated in one, {sentences[1]} in the other.")
     else:
-        told.append(f"Valid BLEU and chrF: yes, of the same validation pairs ({same}), both by greedy search.")
+        scores = "chrF" if told else "BLEU and chrF"
+        told.append(f"Valid {scores}: yes, of the same validation pairs ({same}), both by greedy search.")
     if first.tokenizer == second.tokenizer:
         told.append("Valid loss: yes, it is per token, and the tokenizer is the same.")
     else:

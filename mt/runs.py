@@ -57,7 +57,7 @@ class RunDirectory:
 
     @property
     def summary_path(self) -> Path:
-        """Written last: its presence says that the run is finished."""
+        """Its presence says that the run is finished; it goes when a finished run that goes on saves its first checkpoint."""
         return self.path / "summary.json"
 
     @property
@@ -71,9 +71,14 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     def weights_to_use(self) -> Path:
-        """The file of the final weights, else of the best checkpoint's, else of the last one's; the first of them when there is none."""
+        """The file of the final weights, else of the best checkpoint's, else of the last one's; the final weights' when there is none.
+
+        The final weights of a run that was finished and then went on are older than its checkpoints: without a summary they come last.
+        """
         choices = [self.weights_path, *(weights_of(self.checkpoints_path / name) for name in ("best", "last"))]
-        return next((path for path in choices if path.is_file()), choices[0])
+        if not self.summary_path.is_file():
+            choices = [*choices[1:], self.weights_path]
+        return next((path for path in choices if path.is_file()), self.weights_path)
 
     def exists(self) -> bool:
         """Whether a run was begun here."""

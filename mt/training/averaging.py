@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from mt.model.interface import TranslationModel
@@ -15,17 +16,20 @@ def start_ema(model: TranslationModel) -> dict[str, Tensor]:
 
 
 def update_ema(
-    ema: dict[str, Tensor], model: TranslationModel, decay: float, step: int, found_inf: Tensor | None = None
+    ema: dict[str, Tensor], model: TranslationModel, decay: float, step: int, skipped: bool | Tensor = False
 ) -> None:
-    """ema ← decay·ema + (1 − decay)·weights, in place. found_inf: a tensor that is 1 when the update was skipped, and this is too.
+    """ema ← decay·ema + (1 − decay)·weights, in place.
 
+    skipped: whether the update was skipped, and so this is; on a GPU a tensor, 0 or 1.
     While few steps were made the decay is smaller, (1 + step)/(10 + step), so that the random start is soon forgotten.
     """
-    rate: float | Tensor = 1.0 - min(decay, (1 + step) / (10 + step))
-    if found_inf is not None:
-        rate = rate * (1.0 - found_inf)
+    if skipped is True:
+        return
+    rate = 1.0 - min(decay, (1 + step) / (10 + step))
     for name, tensor in parameters_of(model).items():
-        ema[name].lerp_(tensor, rate)
+        # Not a rate of zero instead: zero times what is not finite is NaN.
+        towards = tensor if skipped is False else torch.where(skipped > 0, ema[name], tensor)
+        ema[name].lerp_(towards, rate)
 
 
 def average_checkpoints(run: RunDirectory, steps: Sequence[int], stamp: str) -> dict[str, Tensor]:

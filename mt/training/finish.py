@@ -1,6 +1,7 @@
 """The end of a run: choose the final weights on the validation pairs, write them, score the test pairs once, write the summary."""
 
 import logging
+import math
 from hashlib import sha256
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from mt.model.build import count_parameters
 from mt.runs import RunDirectory, checkpoint_damage, shown
 from mt.stored_model import parameters_of, read_tensors, serialise
 from mt.training.averaging import average_checkpoints
+from mt.training.continuing import place_in_schedule
 from mt.training.doctor.examine import examine, summary_line
 from mt.training.doctor.history import read_history
 from mt.training.hardware import peak_memory_mb
@@ -37,6 +39,8 @@ def finish(training: Training) -> dict:
         "max_steps": training.config.training.max_steps,
         "max_epochs": training.config.training.max_epochs,
         "max_hours": training.config.training.max_hours,
+        "schedule_step": place_in_schedule(training.state, training.config.training),
+        "patience": training.config.training.patience,
         "epochs": training.state.epoch,
         "parameters": count_parameters(training.model),
         "seconds": round(training.state.seconds, 1),
@@ -47,6 +51,7 @@ def finish(training: Training) -> dict:
         "final_weights": name,
         "weights_sha256": sha256(content).hexdigest(),
         "valid": valid_scores,
+        "valid_measure": training.measure,
         "best_step": training.state.best_step,
         "test": test_scores(training),
     }
@@ -63,7 +68,7 @@ def final_candidates(training: Training) -> dict[str, dict[str, Tensor]]:
         candidates["ema"] = training.ema
     steps = [step for step in run.checkpoint_steps() if step <= state.step and is_scheduled(run, step)][-config.average_checkpoints :]
     if config.average == "best":
-        steps = sorted(step for step in best_steps(state, config.average_checkpoints) if run.checkpoint_path(step).is_dir())
+        steps = sorted(best_steps(state, config.average_checkpoints, run.checkpoint_steps()))
     steps = [step for step in steps if _is_whole(run, step)]
     if config.average != "none" and len(steps) > 1:
         candidates[f"average of steps {', '.join(map(str, steps))}"] = average_checkpoints(run, steps, training.stamp)
@@ -93,7 +98,8 @@ def choose(training: Training, candidates: dict) -> tuple[str, dict, dict | None
         if result is None:
             with borrowed_weights(training.model, weights):
                 result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
-        figures[name] = result.score(training.config.training.metric), result.figures()
+        score = result.score(training.config.training.metric)
+        figures[name] = (not math.isnan(score), score, -result.loss), result.figures()  # equal scores are told apart by the loss
         _log.info("final weights: %s: valid loss %.3f, BLEU %.2f, chrF %.2f (greedy)", name, result.loss, result.bleu, result.chrf)
     name = max(figures, key=lambda candidate: figures[candidate][0])
     return name, candidates[name], figures[name][1]

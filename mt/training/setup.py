@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -24,6 +25,7 @@ from mt.model.build import build_model, compile_layers
 from mt.model.interface import TranslationModel
 from mt.runs import RunDirectory, checkpoint_damage, shown
 from mt.training.averaging import start_ema
+from mt.training.continuing import continue_schedule
 from mt.training.deadline import Deadline
 from mt.training.distributed import ALONE, Ranks
 from mt.training.forecast import Forecast, duration, forecast, pieces_that_fit
@@ -85,6 +87,10 @@ class Training:
     forecast: Forecast | None = None
     recorder: Recorder | None = None
     """What notes how the projections change; the first process's alone, and none when the weights are divided."""
+    measure: dict[str, Any] | None = None
+    """What validation scores depend on besides the weights; None without validation pairs."""
+    measure_again: bool = False
+    """Whether the scores taken over from before are of another measure, so that the best checkpoint must be measured again."""
     validated: tuple[int, Validation] | None = None
     """The last validation of this process and the step it was made at: of the EMA where there is one, else of the weights."""
     unsettled: tuple[int, int, PendingStep] | None = None
@@ -134,34 +140,12 @@ def _written(value: object) -> str:
     return repr(value)
 
 
-def tell_new_end(run: RunDirectory, config: Config) -> None:
-    """Say that another max_steps bends the schedules that end there: the learning rate does not go on where it was."""
-    begun = load_config(run.config_path).training
-    if begun.max_steps != config.training.max_steps and config.training.schedule in ("linear", "cosine"):
-        _log.warning(
-            "training.max_steps: %d instead of %d: the %s schedule now ends there, so the learning rate goes on from another value",
-            config.training.max_steps, begun.max_steps, config.training.schedule,
-        )
-
-
 def _flat(content: dict, prefix: str = "") -> dict:
     """Nested mappings as dotted keys; a list is one value."""
     flat = {}
     for key, value in content.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def wants_more(run: RunDirectory, config: Config) -> bool:
-    """Whether a finished run is asked for more than it made: steps, epochs, hours, or patience if it stopped for lack of that."""
-    summary, asked = run.read_json("summary.json"), config.training
-    if asked.max_hours:
-        return asked.max_hours > summary.get("max_hours", 0) > 0
-    if summary["stopped_early"]:
-        begun = load_config(run.config_path).training
-        if 0 < asked.patience <= begun.patience:
-            return False
-    return asked.max_steps > summary["step"] and (not asked.max_epochs or asked.max_epochs > summary["epochs"])
 
 
 def move_aside(path: Path) -> Path:
@@ -182,6 +166,7 @@ def set_up(
     """
     keep_freed_memory()
     continued = run.exists() if continued is None else continued
+    before = load_config(run.config_path) if continued else config  # read before it is written anew
     settled = run.read_json("environment.json")["precision"] if continued and (run.path / "environment.json").is_file() else None
     hardware = choose_hardware(config.training, settled)
     if ranks.agree(hardware.precision == "fp32"):
@@ -202,6 +187,7 @@ def set_up(
         config, run, data, hardware, model, build_optimizer(model, config.training), data.tokenizer.fingerprint(), valid,
         EpochEncoder(config, data.tokenizer, data.train), ranks,
     )
+    training.measure = valid.measure(config) if valid else None
     if config.training.ema_decay:
         training.ema = start_ema(model)
     if config.training.record and ranks.first and not training.sharded and replay_from is None:
@@ -209,9 +195,11 @@ def set_up(
         training.recorder = Recorder(run.path / RECORD, model, make_probe(pairs, hardware.device))
     if replay_from is not None:
         training.state, training.ema = load_state(run, model, training.optimizer, training.stamp, training.ema is not None, replay_from)
+        continue_schedule(training.state, before.training, config.training)
         return training
     if continued:
-        _restore(training)
+        _restore(training, before)
+    training.state.max_hours, training.state.measure = config.training.max_hours, training.measure
     if ranks.first:
         _write_opening(training)
     return training
@@ -239,8 +227,6 @@ def start_deadline(training: Training, begun: float) -> Deadline:
             f"training.max_hours={config.training.max_hours:g}: {duration(state.seconds + now - begun)} have passed already, "
             "in reading data and in earlier sessions; give it more time"
         )
-    # More hours than the run was begun with: what is behind is a smaller share of the whole.
-    state.progress = min(state.progress, state.seconds / (config.training.max_hours * 3600))
     tested = sum(len(corpus) for corpus in training.data.test)
     translated = training.valid.translated if training.valid else 0
     beam = max(config.decoding.beam_size, config.decoding.mbr) if config.decoding.method == "beam" else max(1, config.decoding.mbr)
@@ -254,11 +240,7 @@ def look_ahead(training: Training, begun: float) -> None:
     begun: when the command was called.
     """
     config, state = training.config.training, training.state
-    pairs = training.encoder.pairs(state.epoch, state.block)
-    plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, state.epoch, pairs.weights, state.block)
-    if not plan:
-        training.recorder = None
-        return
+    pairs, plan = _next_plan(training)
     if config.compile:
         _compile_now(training, pairs, plan)
     # A continued run keeps its number, so that its rounding and dropout stay the same, unless there is too little memory for that now.
@@ -269,7 +251,7 @@ def look_ahead(training: Training, begun: float) -> None:
     blocks = training.encoder.num_pairs / len(pairs.weights)
     figures = forecast(training.model, training.optimizer, pairs, plan, state.pieces, config, training.hardware, training.ranks, blocks)
     training.forecast = figures
-    ahead = config.max_steps - state.step
+    ahead = max(0, math.ceil(config.max_steps - state.schedule_offset) - state.step)
     if config.max_epochs:
         ahead = min(ahead, math.ceil((config.max_epochs - state.epoch) * figures.updates_per_epoch))
     if config.max_hours:
@@ -279,6 +261,17 @@ def look_ahead(training: Training, begun: float) -> None:
         training.recorder.begin(training.model, state.step, config.max_steps, seconds)
     for line in figures.lines(ahead, training.deadline.training_ends_at - time.monotonic() if training.deadline else None):
         _log.info(line)
+
+
+def _next_plan(training: Training) -> tuple[EncodedPairs, list[numpy.ndarray]]:
+    """The pairs and batches of the first block from the state's on that has any: few pairs of small weights may give none for a while."""
+    config, epoch, block = training.config.training, training.state.epoch, training.state.block
+    while True:
+        pairs = training.encoder.pairs(epoch, block)
+        plan = plan_batches(pairs.lengths_N2(), config.max_tokens, config.seed, epoch, pairs.weights, block)
+        if plan:
+            return pairs, plan
+        epoch, block = (epoch, block + 1) if block + 1 < training.encoder.num_blocks else (epoch + 1, 0)
 
 
 def _compile_now(training: Training, pairs: EncodedPairs, plan: Sequence[numpy.ndarray]) -> None:
@@ -295,8 +288,8 @@ def _compile_now(training: Training, pairs: EncodedPairs, plan: Sequence[numpy.n
     _log.info("training.compile: the layers were compiled in %s", duration(time.monotonic() - begun))
 
 
-def _restore(training: Training) -> None:
-    """Go back to the newest checkpoint, or say that there is none and the run begins again."""
+def _restore(training: Training, before: Config) -> None:
+    """Go back to the newest checkpoint, or say that there is none and the run begins again. before: the settings it was trained with."""
     run = training.run
     if training.ranks.first:  # another process would take away what the first one is writing
         run.remove_leftovers()
@@ -310,6 +303,25 @@ def _restore(training: Training) -> None:
     patience = training.config.training.patience  # may have been raised
     training.state.stopped_early = 0 < patience <= training.state.validations_without_gain
     _log.info("%s: going on from step %d", shown(run.path), training.state.step)
+    for text in continue_schedule(training.state, before.training, training.config.training):
+        _log.warning(text)
+    _compare_measures(training, before)
+
+
+def _compare_measures(training: Training, before: Config) -> None:
+    """Have the best checkpoint measured again when the scores so far are of another measure; say which part of it has changed."""
+    state, now = training.state, training.measure
+    if now is None:
+        return
+    # A checkpoint of an earlier version does not say how it was measured: its settings do, but not which tokenizer was installed.
+    then = state.measure or training.valid.measure(before) | {"bleu": now.get("bleu")}
+    changed = [f"{key}: {now.get(key)} instead of {then.get(key)}" for key in now if now.get(key) != then.get(key)]
+    training.measure_again = bool(changed and state.scores)
+    if training.measure_again:
+        _log.warning(
+            "validation measures in another way than before (%s): the scores so far are not compared with new ones. The best checkpoint "
+            "(step %s) is measured again, and training.patience counts from here", ", ".join(changed), state.best_step,
+        )
 
 
 def _set_damaged_aside(run: RunDirectory) -> None:
@@ -349,7 +361,8 @@ def _write_opening(training: Training) -> None:
     except OSError as error:
         raise RunError(f"{shown(run.path)}: cannot be made ({error.strerror}); set MT_RUNS to a folder for runs") from error
     data.tokenizer.save(run.path)
-    run.write_json("environment.json", environment(training.hardware))
+    measured = {} if training.measure is None else {"valid_bleu": training.measure.get("bleu")}
+    run.write_json("environment.json", environment(training.hardware) | measured)
     run.write_json("data.json", {
         "fingerprint": data.fingerprint, "fingerprints": data.fingerprints, "train": [report.to_json() for report in data.left_out],
     })  # fmt: skip

@@ -3,6 +3,8 @@
 Randomness needs no state: dropout is a function of (seed, step), the batch plan of (seed, epoch, block).
 """
 
+import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -31,13 +33,19 @@ class TrainingState:
     target_tokens: int = 0
     """Target tokens seen, without padding."""
     progress: float = 0.0
-    """How much of the schedule is behind, 0 to 1; used only under a deadline."""
+    """The share of the schedule that is over, 0 to 1; used only under a deadline."""
+    max_hours: float | None = None
+    """The training.max_hours that `progress` is a share of; 0: the schedule goes by steps. None: an earlier version did not note it."""
+    schedule_offset: float = 0.0
+    """What is added to `step` for the place in a schedule by steps; not 0 when the run was under a deadline before."""
     pieces: int = 0
     """Into how many pieces each batch is cut to fit into memory; 0 before that was looked at."""
     seconds: float = 0.0
     """Time spent training and validating, over all sessions."""
     best_score: float | None = None
     """The best validation score so far, on the scale where more is better."""
+    best_loss: float | None = None
+    """The validation loss at that step: of two equal scores the one with the lower loss is better."""
     best_step: int | None = None
     """When it was reached."""
     validations_without_gain: int = 0
@@ -48,10 +56,38 @@ class TrainingState:
     """The same over the whole run."""
     scores: dict[str, float] = field(default_factory=dict)
     """The validation score at each step that was validated; keys are step numbers as text."""
+    losses: dict[str, float] = field(default_factory=dict)
+    """The validation loss at each of them."""
+    measure: dict[str, Any] | None = None
+    """What `scores` depends on besides the weights (mt/training/validation.py); None: not measured yet, or by an earlier version."""
     scheduled: bool = True
     """Whether this checkpoint stands where training.save_every asks for one. Only such ones are averaged."""
     stopped_early: bool = False
     """Whether training.patience ended the run."""
+
+    def note_score(self, step: int, score: float, loss: float) -> bool:
+        """Take down a step's validation score; whether it is the best so far.
+
+        A score that is no number is never the best. Equal scores, such as a BLEU of 0.00 at first, are told apart by the loss.
+        """
+        self.scores[str(step)], self.losses[str(step)] = score, loss
+        best = not math.isnan(score) and (self.best_score is None or self._is_better(score, loss))
+        if best:
+            self.best_score, self.best_loss, self.best_step, self.validations_without_gain = score, loss, step, 0
+        else:
+            self.validations_without_gain += 1
+        return best
+
+    def _is_better(self, score: float, loss: float) -> bool:
+        """Whether a score beats the best one."""
+        if score != self.best_score:
+            return not score < self.best_score  # also when the best one is NaN, as an earlier version could note it
+        return self.best_loss is not None and loss < self.best_loss
+
+    def forget_scores(self) -> None:
+        """Begin to compare again: the scores so far are of another measure. best_step stays, since its checkpoint may still be the best."""
+        self.best_score, self.best_loss, self.validations_without_gain = None, None, 0
+        self.scores, self.losses = {}, {}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "TrainingState":
@@ -156,6 +192,7 @@ def tidy_checkpoints(run: RunDirectory, state: TrainingState, keep_scheduled: in
             (folder / "optimizer.safetensors").unlink(missing_ok=True)
 
 
-def best_steps(state: TrainingState, count: int) -> list[int]:
-    """The steps of the best validations, best first."""
-    return [int(step) for step in sorted(state.scores, key=lambda step: -state.scores[step])[:count]]
+def best_steps(state: TrainingState, count: int, saved: Collection[int] | None = None) -> list[int]:
+    """The steps of the best validations, best first. saved: only of these, since not every step that was validated has a checkpoint."""
+    measured = [step for step, score in state.scores.items() if not math.isnan(score) and (saved is None or int(step) in saved)]
+    return [int(step) for step in sorted(measured, key=lambda step: (-state.scores[step], state.losses.get(step, 0.0)))[:count]]

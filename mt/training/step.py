@@ -43,6 +43,8 @@ class PendingStep:
     figures_3: Tensor
     """Loss and likelihood, summed, and the gradient's norm; on the CPU, there when `ready` says so."""
     ready: torch.cuda.Event | None
+    skipped: bool | Tensor
+    """Whether weights and optimizer were left as they were; on a GPU a tensor, 0 or 1, so that nobody has to wait for it."""
     learning_rate: float
     num_target_tokens: int
     padding: float
@@ -91,18 +93,31 @@ def train_step(
     norm = whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
     figures_3 = torch.cat([sums_2, norm.to(sums_2).view(1)])
     set_learning_rate(optimizer, learning_rate)
-    if not is_sharded(config, ranks):
-        optimizer.found_inf = 1.0 - figures_3.isfinite().all().float()  # the fused kernels and Muon leave everything alone at 1
-        optimizer.step()
-    elif bool(figures_3.isfinite().all()):  # divided parameters do not know found_inf
-        optimizer.step()
+    skipped = make_update(optimizer, figures_3, divided=is_sharded(config, ranks))
     ready = None
     if figures_3.is_cuda:
         figures_3 = torch.empty(3, pin_memory=True).copy_(figures_3, non_blocking=True)
         ready = torch.cuda.Event()
         ready.record()
     padding = sum(batch.padding for batch in batches) / max(1, len(batches))
-    return PendingStep(figures_3, ready, learning_rate, num_target_tokens, padding)
+    return PendingStep(figures_3, ready, skipped, learning_rate, num_target_tokens, padding)
+
+
+def make_update(optimizer: torch.optim.Optimizer, figures_3: Tensor, divided: bool = False) -> bool | Tensor:
+    """Move the weights, unless one of the figures is not finite; returns whether that was so.
+
+    On CUDA the optimizer's kernels are told by `found_inf`, a tensor, and nothing waits. Elsewhere the answer is waited for: a CPU has it
+    at once, the kernels of MPS take `found_inf` and move the weights all the same, and divided parameters do not know it.
+    """
+    found_inf = 1.0 - figures_3.isfinite().all().float()
+    if figures_3.is_cuda and not divided:
+        optimizer.found_inf = found_inf
+        optimizer.step()
+        return found_inf
+    skipped = bool(found_inf)
+    if not skipped:
+        optimizer.step()
+    return skipped
 
 
 def accumulate_gradients(

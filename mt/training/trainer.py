@@ -6,6 +6,7 @@ finish.py; several processes in distributed.py, a run that must end on time in d
 
 import errno
 import logging
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,28 +15,23 @@ from contextlib import nullcontext
 import numpy
 
 from mt.config import Config
+from mt.config_file import load_config
 from mt.data.batching import Share, make_share, plan_batches
 from mt.data.pairs import EncodedPairs
 from mt.errors import ConfigError, Interrupted, TrainingError
 from mt.memory import give_back_freed_memory
 from mt.run_lock import locked
-from mt.runs import RunDirectory, runs_root, shown
+from mt.runs import RunDirectory, checkpoint_damage, runs_root, shown, weights_of
+from mt.stored_model import read_tensors
 from mt.training.averaging import update_ema
+from mt.training.continuing import place_in_schedule, wants_more
 from mt.training.distributed import joined_ranks, speak_only_as_first
 from mt.training.finish import finish
 from mt.training.hardware import choose_device
 from mt.training.interrupt import StopRequest
 from mt.training.optimizer import learning_rate_at
 from mt.training.report import Report, Silence
-from mt.training.setup import (
-    Training,
-    check_same_settings,
-    look_ahead,
-    move_aside,
-    set_up,
-    tell_new_end,
-    wants_more,
-)
+from mt.training.setup import Training, check_same_settings, look_ahead, move_aside, set_up
 from mt.training.sharding import whole_tensors
 from mt.training.state import best_steps, save_state, tidy_checkpoints
 from mt.training.step import train_step
@@ -66,13 +62,11 @@ def train(config: Config, restart: bool = False) -> dict:
         continued = run.exists()
         if continued:
             check_same_settings(run, config)
-            if run.finished() and not wants_more(run, config):
+            before = load_config(run.config_path).training
+            if run.finished() and not wants_more(run.read_json("summary.json"), before, config.training):
                 return _already_finished(run)
-            tell_new_end(run, config)
         ranks.wait()  # nobody writes before everybody has looked
         training = set_up(config, run, ranks, continued)
-        if ranks.first:
-            run.summary_path.unlink(missing_ok=True)  # from here on the run is unfinished, also when it was finished and goes on
         look_ahead(training, begun)
         with StopRequest() as stop:
             train_to_the_end(training, stop)
@@ -105,6 +99,8 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
     # The processes' clocks differ a little; what they do together must not.
     validate_every, save_every = (int(ranks.agree(training.every(steps))) for steps in (config.validate_every, config.save_every))
     with _open_report(training) as report:
+        if training.measure_again:
+            _measure_again(training)
         while not is_over(training):
             begun = time.monotonic()
             update(training, batches, report)
@@ -137,14 +133,14 @@ def _open_report(training: Training) -> Report:
     if not training.ranks.first:
         return Silence()
     ends_at = training.deadline.ends_at if training.deadline else None
-    return Report(training.run, state.step, config.max_steps, config.log_every, ends_at)
+    return Report(training.run, state.step, math.ceil(config.max_steps - state.schedule_offset), config.log_every, ends_at)
 
 
 def is_over(training: Training) -> bool:
     """Whether no more updates are to be made."""
     config, state = training.config.training, training.state
     epochs_done = config.max_epochs > 0 and state.epoch >= config.max_epochs
-    time_or_steps = state.progress >= 1.0 if training.deadline else state.step >= config.max_steps
+    time_or_steps = state.progress >= 1.0 if training.deadline else place_in_schedule(state, config) >= config.max_steps
     return time_or_steps or epochs_done or state.stopped_early
 
 
@@ -207,7 +203,7 @@ def _learning_rate(training: Training) -> float:
     """Of the next update: by its number, or under a deadline by the time that has passed."""
     config, state, deadline = training.config.training, training.state, training.deadline
     if deadline is None:
-        return learning_rate_at(state.step + 1, config)
+        return learning_rate_at(max(1.0, state.step + 1 + state.schedule_offset), config)
     now = training.ranks.agree(deadline.progress(time.monotonic()))
     state.progress = max(state.progress, now)
     return learning_rate_at(max(1.0, state.progress * config.max_steps), config)
@@ -228,8 +224,7 @@ def update(training: Training, batches: Iterator[Share], report: Report) -> None
     if noting:
         training.recorder.after(training.model, state.step)
     if training.ema is not None:
-        found_inf = getattr(training.optimizer, "found_inf", None)
-        update_ema(training.ema, training.model, config.ema_decay, state.step, found_inf)
+        update_ema(training.ema, training.model, config.ema_decay, state.step, pending.skipped)
     settle(training, report)  # the update before: while it is told, a GPU computes this one
     training.unsettled = state.step, epoch, pending
     if pending.ready is None:
@@ -273,19 +268,31 @@ def _validate(training: Training, report: Report) -> None:
     training.validated = state.step, result
     if deadline:
         deadline.note_validation(time.monotonic() - begun)
-    score = result.score(config.metric)
-    state.scores[str(state.step)] = score
-    best = state.best_score is None or score > state.best_score
-    if best:
-        state.best_score, state.best_step, state.validations_without_gain = score, state.step, 0
-    else:
-        state.validations_without_gain += 1
-        if config.patience and state.validations_without_gain >= config.patience:
-            state.stopped_early = True
+    best = state.note_score(state.step, result.score(config.metric), result.loss)
+    state.stopped_early = 0 < config.patience <= state.validations_without_gain
     report.validation(state.step, result, best)
     if state.stopped_early:
         report.say(f"no better {config.metric} in {config.patience} validations; stopping (best at step {state.best_step})")
     report.pause()
+
+
+def _measure_again(training: Training) -> None:
+    """Take the scores of the best checkpoints by the measure that counts from now on, so that later ones can be compared with them."""
+    config, state, run, begun = training.config.training, training.state, training.run, time.monotonic()
+    saved = run.checkpoint_steps()
+    steps = {state.best_step, *(best_steps(state, config.average_checkpoints, saved) if config.average == "best" else [])}
+    state.forget_scores()
+    for step in sorted(steps & {*saved}):
+        if checkpoint_damage(run.checkpoint_path(step)) is not None:
+            continue
+        weights = read_tensors(weights_of(run.checkpoint_path(step)), training.stamp)
+        with training.undivided() as model, borrowed_weights(model, weights):
+            result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
+        state.note_score(step, result.score(config.metric), result.loss)
+        _log.info("step %d, measured again: valid loss %.3f, BLEU %.2f, chrF %.2f (greedy)", step, result.loss, result.bleu, result.chrf)
+    state.validations_without_gain = 0
+    if training.deadline:
+        training.deadline.note_validation((time.monotonic() - begun) / max(1, len(steps)))
 
 
 def save(training: Training, scheduled: bool, stop: StopRequest | None = None) -> None:
@@ -325,7 +332,8 @@ def _save(training: Training, scheduled: bool) -> None:
         save_state(training.run, state, training.model, training.optimizer, training.ema, training.stamp, writes=first)
     if not first:
         return
+    training.run.summary_path.unlink(missing_ok=True)  # a finished run that goes on is unfinished once it has newer weights
     if state.best_step is not None and training.run.checkpoint_path(state.best_step).is_dir():
         training.run.point("best", state.best_step)
-    tidy_checkpoints(training.run, state, config.average_checkpoints, best_steps(state, config.average_checkpoints)
-                     if config.average == "best" else [])
+    averaged = best_steps(state, config.average_checkpoints, training.run.checkpoint_steps()) if config.average == "best" else []
+    tidy_checkpoints(training.run, state, config.average_checkpoints, averaged)

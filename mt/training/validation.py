@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ from mt.data.corpus import Corpus
 from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
-from mt.evaluation import quick_scores
+from mt.evaluation import bleu_signature, quick_scores
 from mt.model.interface import TranslationModel
 from mt.training.distributed import ALONE, Ranks
 from mt.training.hardware import Hardware
@@ -21,6 +22,8 @@ from mt.training.loss import cross_entropy, shift_right
 from mt.training.outputs import Translated, frequency_entropy, output_figures
 
 _SAMPLES = 3
+_DECIDES_GREEDY = ("max_length_ratio", "max_length_extra", "no_repeat_ngram")
+"""The settings of `decoding` that a validation's greedy translations depend on."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,20 @@ class ValidationPairs:
         sources, targets = [[side[index] for index in order + rest] for side in (sources, targets)]
         encoded = EncodedPairs(tokenizer.encode_source(sources), tokenizer.encode_target(targets), torch.ones(0).numpy())
         return cls(sources, targets, encoded, count)
+
+    def measure(self, config: Config) -> dict[str, Any]:
+        """What a validation score depends on besides the weights and the pairs, all of which may change while a run is stopped.
+
+        With training.metric=loss nothing does.
+        """
+        metric = config.training.metric
+        if metric == "loss":
+            return {"training.metric": metric}
+        wanted = config.training.validate_sentences
+        count = min(wanted, len(self.sources)) if wanted else len(self.sources)
+        found = {"training.metric": metric, "training.validate_sentences": count}
+        found |= {f"decoding.{key}": getattr(config.decoding, key) for key in _DECIDES_GREEDY}
+        return found | {"bleu": bleu_signature(config.target)}
 
     @cached_property
     def frequency_entropy(self) -> float | None:

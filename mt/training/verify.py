@@ -35,6 +35,11 @@ def verify(config: Config) -> bool:
             f"{shown(run.path)}: two checkpoints are needed to go from one to the other, and there are {len(steps)}; train on first"
         )
     first, last = steps[-2:]
+    if run.read_json(f"checkpoints/{run.checkpoint_path(last).name}/state.json").get("max_hours"):
+        raise RunError(
+            f"{shown(run.path)}: the updates from step {first} to {last} were made under training.max_hours: the clock decided their "
+            "learning rates, so that they cannot be made twice; train on without it for two more checkpoints"
+        )
     with locked(run):
         training = set_up(config, run, continued=True, replay_from=first)
         training.model.train()
