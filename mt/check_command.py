@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mt.config import Config
@@ -11,10 +11,10 @@ from mt.config_file import load_config
 from mt.data.check import CheckReport, Finding, check_corpora
 from mt.data.check_kinds import KEEPABLE, KINDS
 from mt.data.clean import Cleaned, write_clean
+from mt.data.given_pairs import Asked, given_pairs
 from mt.data.lenient import LenientCorpus
 from mt.errors import ConfigError
 from mt.files import write_atomically
-from mt.init_command import InitRequest, corpus_config, languages_of
 from mt.output import line_bar, refuse_unwritable, terminal_width
 from mt.text_table import cut, text_table, wrap
 
@@ -32,8 +32,8 @@ class CheckRequest:
     test: Sequence[Path]
     config: str | None
     overrides: Sequence[str]
-    source: str | None
-    target: str | None
+    asked: Asked
+    """Languages and columns of the files, as far as they were given."""
     fix: Path | None
     """The folder for a clean copy."""
     keep: Sequence[str]
@@ -77,11 +77,18 @@ def _asked(request: CheckRequest) -> tuple[list[LenientCorpus], int]:
     if request.config is not None:
         config = load_config(request.config, list(request.overrides))
         return corpora_of(config), config.data.max_length
-    asked = InitRequest(request.files, request.source, request.target, request.valid, request.test, None, 1.0, False)
-    splits = {"train": request.files, "valid": request.valid, "test": request.test}
-    configs = {split: corpus_config(files, "pairs" if split == "train" else f"--{split}") for split, files in splits.items() if files}
-    source, target = languages_of(asked, needed=False)
-    return [LenientCorpus(config, split, source or "source", target or "target") for split, config in configs.items()], _MAX_LENGTH
+    train = given_pairs(request.files, request.asked, strict=False)
+    known = [None if code in ("source", "target") else code for code in (train.source, train.target)]
+    asked = replace(request.asked, source=known[0], target=known[1], columns_must_exist=False)
+    found = {"train": train}
+    for split, files in (("valid", request.valid), ("test", request.test)):
+        if files:
+            found[split] = given_pairs(files, asked, f"--{split}", strict=False)
+    for pairs in found.values():
+        for statement in pairs.guessed:
+            print(statement, file=sys.stderr)
+    corpora = [LenientCorpus(corpus, split, train.source, train.target) for split, pairs in found.items() for corpus in pairs.corpora]
+    return corpora, _MAX_LENGTH
 
 
 def _tell(report: CheckReport) -> None:

@@ -7,12 +7,29 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from mt.cli_options import App, BeamOption, DeviceOption, MbrOption, ModelOption, ModelsOption, PenaltyOption, PrecisionOption, SetOption
+from mt.cli_options import (
+    App,
+    BeamOption,
+    DeviceOption,
+    MbrOption,
+    ModelOption,
+    ModelsOption,
+    PenaltyOption,
+    PrecisionOption,
+    SetOption,
+    SourceColumnOption,
+    SourceLanguageOption,
+    TargetColumnOption,
+    TargetLanguageOption,
+    TestOption,
+    ValidOption,
+)
 from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
 
@@ -44,22 +61,29 @@ def _root(
 
 @app.command()
 def init(
-    files: Annotated[list[Path], typer.Argument(help="A table of pairs, or two text files (source first).", show_default=False)],
-    source: Annotated[str | None, typer.Option("--source", help="The language to translate from, such as ko.")] = None,
-    target: Annotated[str | None, typer.Option("--target", help="The language to translate into, such as en.")] = None,
-    valid: Annotated[list[Path] | None, typer.Option("--valid", help="Validation pairs: a table, or given twice, two text files.")] = None,
-    test: Annotated[list[Path] | None, typer.Option("--test", help="Test pairs, likewise.")] = None,
+    files: Annotated[
+        list[Path], typer.Argument(help="Tables of pairs, and text files two by two (source first).", show_default=False)
+    ],
+    source: SourceLanguageOption = None,
+    target: TargetLanguageOption = None,
+    source_column: SourceColumnOption = None,
+    target_column: TargetColumnOption = None,
+    valid: ValidOption = None,
+    test: TestOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The configuration to write. Default: the files' name.")] = None,
     hours: Annotated[float, typer.Option("--hours", help="How long training may take.", min=0.01)] = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace a configuration that exists.")] = False,
 ) -> None:
     """Propose a configuration for your pairs.
 
-    Looks at pairs and machine, holds pairs out to measure on where there are none, and writes a YAML with a reason beside each value.
+    Looks at pairs and machine, sets aside validation and test pairs where there are none, and writes a YAML with a reason next to
+    each value.
     """
+    from mt.data.given_pairs import Asked
     from mt.init_command import InitRequest, write_proposal
 
-    write_proposal(InitRequest(files, source, target, valid or (), test or (), output, hours, force))
+    asked = Asked(source, target, source_column, target_column)
+    write_proposal(InitRequest(files, asked, valid or (), test or (), output, hours, force))
 
 
 @app.command()
@@ -68,17 +92,25 @@ def train(
         str | None, typer.Option("--config", "-c", help="A YAML file, or a name in configs/ or among the shipped ones (demo, base, …).")
     ] = None,
     data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Instead: a table of pairs, or given twice, two text files; see mt init.")
+        list[Path] | None,
+        typer.Option("--data", help="Instead of --config: a table of pairs, or two text files (give it twice); see mt init. Repeatable."),
     ] = None,
+    source: SourceLanguageOption = None,
+    target: TargetLanguageOption = None,
+    source_column: SourceColumnOption = None,
+    target_column: TargetColumnOption = None,
+    valid: ValidOption = None,
+    test: TestOption = None,
     overrides: SetOption = None,
     max_hours: Annotated[
-        float | None, typer.Option("--max-hours", help="Be done in this time: the whole schedule is fitted into it (training.max_hours).")
+        float | None,
+        typer.Option("--max-hours", help="Finish within this time: the whole schedule is fitted into it (training.max_hours)."),
     ] = None,
     max_minutes: Annotated[float | None, typer.Option("--max-minutes", help="The same in minutes.")] = None,
     processes: Annotated[
-        int, typer.Option("--processes", help="Train in so many processes on this machine; torchrun does it on several.", min=1)
+        int, typer.Option("--processes", help="Train in N processes on this machine; torchrun does it on several.", min=1, metavar="N")
     ] = 1,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew; an existing run of that name is kept beside.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over; the old run is kept under another name.")] = False,
     verify_resume: Annotated[
         bool, typer.Option("--verify-resume", help="Instead of training: replay the updates between the last two checkpoints and compare.")
     ] = False,
@@ -87,12 +119,8 @@ def train(
 
     A run that was stopped continues exactly where it was last saved; its name is the configuration's.
     """
-    if (config is None) == (not data):
-        raise ConfigError("give --config (a configuration) or --data (pairs), one of the two")
-    if data:
-        from mt.init_command import config_for
-
-        config = str(config_for(data, max_hours or (max_minutes or 60) / 60))
+    hours = _hours(max_hours, max_minutes, overrides or ())
+    config = _config_to_train(config, data, (source, target, source_column, target_column), (valid, test), hours)
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         from mt.training.launch import launch
 
@@ -102,15 +130,8 @@ def train(
     from mt.training.trainer import train as train_config
 
     settings = [*(overrides or ())]
-    if max_hours is not None or max_minutes is not None:
-        option, given = ("--max-minutes", max_minutes) if max_hours is None else ("--max-hours", max_hours)
-        if max_hours is not None and max_minutes is not None:
-            raise ConfigError("give --max-hours or --max-minutes, not both")
-        if not given > 0:
-            raise ConfigError(f"{option} {given:g}: must be above 0; leave it out to train without a time limit")
-        if any(setting.split("=")[0].strip() == "training.max_hours" for setting in settings):
-            raise ConfigError(f"give {option} or --set training.max_hours, not both")
-        settings.append(f"training.max_hours={max_hours if max_hours is not None else max_minutes / 60}")
+    if hours is not None:
+        settings.append(f"training.max_hours={hours}")
     if verify_resume:
         from mt.training.verify import verify
 
@@ -118,6 +139,43 @@ def train(
             raise typer.Exit(1)
         return
     train_config(load_config(config, settings), restart)
+
+
+def _hours(max_hours: float | None, max_minutes: float | None, settings: Sequence[str]) -> float | None:
+    """The time of --max-hours or --max-minutes, in hours; None where neither is given."""
+    if max_hours is None and max_minutes is None:
+        return None
+    option, given = ("--max-minutes", max_minutes) if max_hours is None else ("--max-hours", max_hours)
+    if max_hours is not None and max_minutes is not None:
+        raise ConfigError("give --max-hours or --max-minutes, not both")
+    if not given > 0:
+        raise ConfigError(f"{option} {given:g}: must be above 0; leave it out to train without a time limit")
+    if any(setting.split("=")[0].strip() == "training.max_hours" for setting in settings):
+        raise ConfigError(f"give {option} or --set training.max_hours, not both")
+    return max_hours if max_hours is not None else max_minutes / 60
+
+
+def _config_to_train(
+    config: str | None,
+    data: list[Path] | None,
+    asked: tuple[str | None, ...],
+    splits: tuple[list[Path] | None, ...],
+    hours: float | None,
+) -> str:
+    """The configuration of --config, or the one for the pairs of --data and the options that belong to them."""
+    if (config is None) == (not data):
+        raise ConfigError("give --config (a configuration) or --data (pairs), one of the two")
+    if config is not None:
+        names = ("--source", "--target", "--source-column", "--target-column", "--valid", "--test")
+        for name, value in zip(names, (*asked, *splits), strict=True):
+            if value:
+                raise ConfigError(f"{name} belongs to --data; in a configuration it is a setting: mt config show --config {config}")
+        return config
+    from mt.data.given_pairs import Asked
+    from mt.init_command import InitRequest, config_for
+
+    valid, test = splits
+    return str(config_for(InitRequest(data, Asked(*asked), valid or (), test or (), None, hours or 1.0, False), hours))
 
 
 @app.command()

@@ -120,3 +120,15 @@ MbrOption = Annotated[
 PrecisionOption = Annotated[
     str | None, typer.Option("--precision", help="fp32, bf16 or int8: what is calculated in. Default: the run's decoding.precision.")
 ]
+SourceLanguageOption = Annotated[
+    str | None, typer.Option("--source", help="The language to translate from, for example ko. Default: what names and text show.")
+]
+TargetLanguageOption = Annotated[str | None, typer.Option("--target", help="The language to translate into, for example en.")]
+SourceColumnOption = Annotated[
+    str | None, typer.Option("--source-column", help="The source side's column in tables: its name, or its number from 1.")
+]
+TargetColumnOption = Annotated[str | None, typer.Option("--target-column", help="The target side's column in tables.")]
+ValidOption = Annotated[
+    list[Path] | None, typer.Option("--valid", help="Validation pairs: a table, or two text files (give the option twice). Repeatable.")
+]
+TestOption = Annotated[list[Path] | None, typer.Option("--test", help="Test pairs, given like --valid.")]

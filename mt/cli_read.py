@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from mt.cli_options import App, SetOption
+from mt.cli_options import (
+    App,
+    SetOption,
+    SourceColumnOption,
+    SourceLanguageOption,
+    TargetColumnOption,
+    TargetLanguageOption,
+    TestOption,
+    ValidOption,
+)
 
 OptionalConfig = Annotated[str | None, typer.Option("--config", "-c", help="A YAML file, or the name of a configuration (demo, …).")]
 RunOption = Annotated[str | None, typer.Option("--model", "-m", help="A run or its name, finished or not.")]
@@ -71,13 +80,15 @@ def diff(
 
 def check(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="A table of pairs, or two text files (source first).", show_default=False)
+        list[Path] | None, typer.Argument(help="Tables of pairs, and text files two by two (source first).", show_default=False)
     ] = None,
     config: OptionalConfig = None,
-    valid: Annotated[list[Path] | None, typer.Option("--valid", help="Validation pairs: a table, or given twice, two text files.")] = None,
-    test: Annotated[list[Path] | None, typer.Option("--test", help="Test pairs, likewise.")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="The language of the source side, such as ko.")] = None,
-    target: Annotated[str | None, typer.Option("--target", help="The language of the target side, such as en.")] = None,
+    valid: ValidOption = None,
+    test: TestOption = None,
+    source: SourceLanguageOption = None,
+    target: TargetLanguageOption = None,
+    source_column: SourceColumnOption = None,
+    target_column: TargetColumnOption = None,
     overrides: SetOption = None,
     fix: Annotated[Path | None, typer.Option("--fix", help="Write a clean copy into this folder, and a list of what went where.")] = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="A kind that the copy leaves as it is. Repeatable.")] = None,
@@ -88,8 +99,10 @@ def check(
     Encodings, shifted lines, exchanged sides, leaks between splits, duplicates and more. Exit code 1 for errors.
     """
     from mt.check_command import CheckRequest, check
+    from mt.data.given_pairs import Asked
 
-    request = CheckRequest(files or (), valid or (), test or (), config, overrides or (), source, target, fix, keep or (), json_file)
+    asked = Asked(source, target, source_column, target_column)
+    request = CheckRequest(files or (), valid or (), test or (), config, overrides or (), asked, fix, keep or (), json_file)
     raise typer.Exit(check(request))
 
 

@@ -1,30 +1,32 @@
 """What `mt init` does: files of sentence pairs become a configuration with a reason beside every value, and pairs to measure on."""
 
-import csv
+import hashlib
 import json
 import os
-import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy
+
 from mt.config import CorpusConfig
-from mt.config_fields import TABLE_ENDINGS
 from mt.config_file import load_config, yaml_scalar
-from mt.data.corpus import Corpus, read_corpus
-from mt.data.encodings import text_blocks
+from mt.data.corpus import Corpus, fingerprint, read_corpus
+from mt.data.given_pairs import Asked, given_pairs
 from mt.data.held_out import Division, hold_out
+from mt.data.store import SHARD_PAIRS, Joined, take
 from mt.errors import ConfigError, DataError, MtError
 from mt.files import write_atomically, write_lines_atomically
+from mt.init_record import MADE_BY, InitRecord, command, made_by_init, read_record, recorded
 from mt.output import refuse_unwritable, terminal_width
 from mt.proposal import MachineFacts, Shape, as_yaml, corpus_facts, propose
-from mt.runs import shown
+from mt.runs import file_hash, shown
 from mt.text_table import text_table
 
 _LEAST_PAIRS = 200
 """With fewer there is nothing to learn from once some are held out."""
-_MADE_BY = "Written by mt init"
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,57 @@ class InitRequest:
     """The options of `mt init`."""
 
     files: Sequence[Path]
-    """One table of pairs, or two parallel text files."""
-    source: str | None
-    target: str | None
+    """Tables of pairs, and text files two by two, the source side first."""
+    asked: Asked
+    """Languages and columns, as far as they were given."""
     valid: Sequence[Path]
     test: Sequence[Path]
     output: Path | None
     hours: float
     force: bool
-    """Replace a configuration that exists."""
+    """Replace a configuration that exists, and pairs that were divided before."""
+
+    def command(self, *, output: Path | None = None, force: bool = False, hours: float | None = None) -> str:
+        """`mt init` with these options, as a person types it."""
+        repeated = [(f"--{split}", file) for split in ("valid", "test") for file in getattr(self, split)]
+        asked = [(f"--{key.replace('_', '-')}", getattr(self.asked, key)) for key in ("source", "target", "source_column", "target_column")]
+        return command("mt", "init", *self.files,
+                       options=[*asked, *repeated, ("--hours", hours or (self.hours if self.hours != 1.0 else None)),
+                                ("--output", output), ("--force", force)])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Given:
+    """The pairs of a request, read."""
+
+    corpora: dict[str, tuple[CorpusConfig, ...]]
+    """From train, valid and test to what was given."""
+    languages: tuple[str, str]
+    read: dict[str, list[Corpus]]
+
+    @classmethod
+    def read_from(cls, request: InitRequest) -> "Given":
+        """Find out columns and languages, say them in a line for each corpus, and read all pairs."""
+        train = given_pairs(request.files, request.asked)
+        asked = replace(request.asked, source=train.source, target=train.target, columns_must_exist=False)
+        others = {split: given_pairs(files, asked, f"--{split}") for split in ("valid", "test") if (files := getattr(request, split))}
+        splits = {"train": train, **others}
+        if os.environ.get("RANK", "0") == "0":
+            for pairs in splits.values():
+                for statement in pairs.statements:
+                    print(statement, file=sys.stderr)
+        corpora = {split: pairs.corpora for split, pairs in splits.items()}
+        read = {
+            split: [read_corpus(config, split, train.source, train.target, key=f"data.{split}") for config in configs]
+            for split, configs in corpora.items()
+        }
+        return cls(corpora, (train.source, train.target), read)
+
+    def record(self, folder: Path, hours: float, written: Mapping[str, str]) -> InitRecord:
+        """What a configuration in this folder is written for."""
+        everything = [corpus for corpora in self.read.values() for corpus in corpora]
+        pairs = sum(map(len, everything))
+        return InitRecord(*self.languages, recorded(self.corpora, folder), fingerprint(everything), pairs, dict(written), hours)
 
 
 def write_proposal(request: InitRequest) -> Path:
@@ -50,47 +94,126 @@ def write_proposal(request: InitRequest) -> Path:
         raise ConfigError(f"--output {output}: a configuration is a .yaml file")
     refuse_unwritable(output)
     if output.exists() and not request.force:
-        raise ConfigError(f"{output}: there is a configuration already; train with it ('mt train --config {output}'), "
-                          "choose another place with --output, or replace it with --force")  # fmt: skip
-    corpus_config(request.files, "pairs")
-    source, target = languages_of(request)
-    corpus = _read(request.files, "train", source, target)
-    given = {split: _read(files, split, source, target) for split, files in (("valid", request.valid), ("test", request.test)) if files}
-    if len(corpus) < _LEAST_PAIRS:
-        raise DataError(f"{corpus.origin}: {len(corpus)} pairs are too few to learn to translate from; at least {_LEAST_PAIRS} are needed")
-    data, division = _place_splits(request, output, corpus, given, (source, target))
-    train = division.train if division is not None else range(len(corpus))
-    facts = corpus_facts(*([side[int(at)] for at in _some(train)] for side in (corpus.sources, corpus.targets)), len(train))
+        raise ConfigError(_exists(request, output))
+    return _write(request, output, Given.read_from(request))
+
+
+def _write(request: InitRequest, output: Path, given: Given) -> Path:
+    """Write and print the proposal for pairs that were read."""
+    corpora = given.read["train"]
+    sources, targets = (Joined([getattr(corpus, side) for corpus in corpora]) for side in ("sources", "targets"))
+    origin = " + ".join(corpus.origin for corpus in corpora)
+    if len(sources) < _LEAST_PAIRS:
+        raise DataError(f"{origin}: {len(sources)} pairs are too few to learn to translate from; at least {_LEAST_PAIRS} are needed")
+    pairs = _Pairs(origin, sources, targets)
+    data, division, written = _place_splits(request, output, pairs, given)
+    train = division.train if division is not None else numpy.arange(len(sources))
+    facts = corpus_facts(*(take(side, _some(train)) for side in (sources, targets)), len(train))
     machine = look_at_machine()
     settings = propose(facts, machine, request.hours)
     head = [
         "yaml-language-server: $schema=schema.json", "",
-        f"{_MADE_BY} for {corpus.origin}: {len(corpus):,} pairs, on {machine.description}.",
+        f"{MADE_BY} for {origin}: {len(sources):,} pairs, on {machine.description}.",
         "Every value is a proposal with its reason; change what you know better. `mt config explain KEY` tells more.",
+        "The next line is how `mt train --data` recognises the pairs.",
+        given.record(output.parent, request.hours, written).line(),
     ]  # fmt: skip
-    text = as_yaml(head, [("name", json.dumps(output.stem, ensure_ascii=False)), ("source", source), ("target", target)], data, settings)
-    write_atomically(output, text)
+    first = [("name", json.dumps(output.stem, ensure_ascii=False)), *zip(("source", "target"), given.languages, strict=True)]
+    write_atomically(output, as_yaml(head, first, data, settings))
     load_config(output)  # what is proposed must be a configuration
     rows = [[setting.key, yaml_scalar(setting.value), setting.reason] for setting in settings]
     print(text_table(["setting", "value", "because"], rows, width=terminal_width()))
-    print(f"written to {shown(output)}; train with: mt train --config {shown(output)}")
+    print(f"written to {shown(output)}; train with: {command('mt', 'train', '--config', shown(output))}")
     return output
 
 
-def config_for(files: Sequence[Path], hours: float) -> Path:
-    """The configuration of `mt train --data FILES`: the one that `mt init` wrote for them before, or a new one."""
-    output = Path(f"{_name_of(files)}.yaml")
-    if output.is_file():
-        if _MADE_BY not in output.read_text(encoding="utf-8", errors="replace"):
-            raise ConfigError(
-                f"{output}: this configuration was not written for --data; train with it ('mt train --config {output}'), or move it"
-            )
-        if os.environ.get("RANK", "0") == "0":
-            print(f"using {output}, which was written for these pairs before", file=sys.stderr)
-        return output
-    if "WORLD_SIZE" in os.environ:
-        raise ConfigError("several processes would each write a configuration; write it first ('mt init FILES'), then train with --config")
-    return write_proposal(InitRequest(files, None, None, (), (), output, hours, force=False))
+def _exists(request: InitRequest, output: Path) -> str:
+    """What to say about a configuration that is in the way."""
+    record = read_record(output)
+    what = f", written for {record.described}" if record else ""
+    return (
+        f"{output}: there is a configuration already{what}; train with it ('{command('mt', 'train', '--config', output)}'), choose another "
+        f"place ('{request.command(output=_free_name(output))}'), or replace it ('{request.command(output=request.output, force=True)}')"
+    )
+
+
+def _free_name(path: Path) -> Path:
+    """A path like this one that does not exist: NAME-2, NAME-3, …"""
+    number = 2
+    while (free := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+        number += 1
+    return free
+
+
+def config_for(request: InitRequest, hours_asked: float | None = None) -> Path:
+    """The configuration of `mt train --data FILES`: the one that `mt init` wrote for the very same pairs before, or a new one.
+
+    Files, order, columns, languages and content are compared. Other pairs under the same name get a name of their own. ConfigError when the
+    pairs have changed since. hours_asked: --max-hours, if it was given.
+    """
+    given = Given.read_from(request)
+    name = _name_of(request.files)
+    for output in _possible_names(name, given.languages):
+        if not output.exists():
+            if "WORLD_SIZE" in os.environ:
+                raise ConfigError("several processes would each write a configuration; write it first "
+                                  f"('{request.command(output=output)}'), then train with --config {output}")  # fmt: skip
+            return _write(replace(request, output=output), output, given)
+        record = read_record(output)
+        if record is None:
+            raise ConfigError(_unknown(request, output))
+        asked = given.record(output.parent, request.hours, record.written)
+        if record.same_request(asked):
+            _refuse_changed(request, output, record, asked)
+            if os.environ.get("RANK", "0") == "0":
+                print(_reuse(request, output, record, hours_asked), file=sys.stderr)
+            return output
+    raise AssertionError("names do not end")
+
+
+def _possible_names(name: str, languages: tuple[str, str]) -> Iterator[Path]:
+    """NAME, NAME-ko-en, NAME-ko-en-2, … as configurations in the current folder."""
+    yield Path(f"{name}.yaml")
+    directed = f"{name}-{languages[0]}-{languages[1]}"
+    yield Path(f"{directed}.yaml")
+    number = 2
+    while True:
+        yield Path(f"{directed}-{number}.yaml")
+        number += 1
+
+
+def _unknown(request: InitRequest, output: Path) -> str:
+    """What to say about a configuration of which nothing tells whether it is for these pairs."""
+    why = "was written by an earlier version of mt, which did not note for which pairs" if made_by_init(output) else (
+        "was not written for --data")
+    return (f"{output}: this configuration {why}; train with it ('{command('mt', 'train', '--config', output)}'), or have one for these "
+            f"pairs written elsewhere ('{request.command(output=_free_name(output))}')")  # fmt: skip
+
+
+def _refuse_changed(request: InitRequest, output: Path, then: InitRecord, now: InitRecord) -> None:
+    """ConfigError when the pairs, or those that were divided from them, are not as they were when the configuration was written."""
+    again = f"'{request.command(output=output, force=True)}', then '{command('mt', 'train', '--config', output, '--restart')}'"
+    as_it_is = f"'{command('mt', 'train', '--config', output)}'"
+    if then.fingerprint != now.fingerprint:
+        raise ConfigError(
+            f"{output}: the pairs have changed since it was written ({then.pairs:,} pairs then, {now.pairs:,} now). To train on them as "
+            f"they are now: {again}. To go on with the configuration as it is: {as_it_is}"
+        )
+    if changed := then.changed_files(output):
+        raise ConfigError(
+            f"{changed[0]}: not as it was when {output} was written. To divide the pairs again: {again}. To train on it as "
+            f"it is: {as_it_is}"
+        )
+
+
+def _reuse(request: InitRequest, output: Path, record: InitRecord, hours_asked: float | None) -> str:
+    """What to say when a configuration is used again."""
+    text = f"using {output}, which was written for these pairs before"
+    if hours_asked is not None and hours_asked != record.hours:
+        other = request.command(output=_free_name(output), hours=hours_asked)
+        text += (f"; its size and number of updates were chosen for {record.hours:g} h, and the schedule is now fitted into "
+                 f"{hours_asked:g} h (for a proposal for that time: {other})")  # fmt: skip
+    return text
 
 
 def look_at_machine() -> MachineFacts:
@@ -124,133 +247,91 @@ def _name_of(files: Sequence[Path]) -> str:
     return name
 
 
-def _is_table(file: Path) -> bool:
-    return file.name.lower().endswith(TABLE_ENDINGS)
+@dataclass(frozen=True)
+class _Pairs:
+    """All training pairs of a request together."""
 
-
-def corpus_config(files: Sequence[Path], what: str) -> CorpusConfig:
-    """One table, or two text files. ConfigError for anything else."""
-    if len(files) == 1 and _is_table(files[0]):
-        return CorpusConfig(file=files[0])
-    if len(files) == 2 and not any(map(_is_table, files)):
-        return CorpusConfig(source=files[0], target=files[1])
-    raise ConfigError(
-        f"{what}: {' '.join(map(str, files))}: give one table of pairs ({', '.join(TABLE_ENDINGS[:5])}), or two text files, "
-        "the source side first"
-    )
-
-
-def _read(files: Sequence[Path], split: str, source: str, target: str) -> Corpus:
-    """The pairs of one split."""
-    return read_corpus(corpus_config(files, split), split, source, target, key=f"data.{split}")
-
-
-def languages_of(request: InitRequest, needed: bool = True) -> tuple[str | None, str | None]:
-    """As asked, else as the files' endings or the table's header say. needed: ConfigError where neither does; else None."""
-    found = (request.source, request.target)
-    if None in found:
-        codes = _codes_of(request.files)
-        found = (request.source or codes[0], request.target or codes[1])
-    for option, code in zip(("--source", "--target"), found, strict=True):
-        if code is not None and not _is_code(code):
-            raise ConfigError(
-                f"{option}: '{code}' is not a language code: two or three lower-case letters, perhaps with a region (ko, en, pt-br)"
-            )
-    missing = [name for name, code in zip(("--source", "--target"), found, strict=True) if code is None]
-    if missing and needed:
-        raise ConfigError(
-            f"{request.files[0]}: neither endings nor a header say which languages these are; add --source and --target, such as "
-            "--source ko --target en"
-        )
-    return found
-
-
-def _codes_of(files: Sequence[Path]) -> tuple[str | None, str | None]:
-    """Language codes from `train.ko train.en`, or from a table's two columns that are called like languages."""
-    if len(files) == 2:
-        endings = [file.name.removesuffix(".gz").split(".")[-1] for file in files]
-        return tuple(ending if _is_code(ending) else None for ending in endings)
-    columns = [name for name in _columns(files[0]) if _is_code(name)]
-    return (columns[0], columns[1]) if len(columns) == 2 else (None, None)
-
-
-def _is_code(text: str) -> bool:
-    return re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})?", text) is not None and text not in ("txt", "src", "tgt", "ref", "raw", "tok")
-
-
-def _columns(file: Path) -> list[str]:
-    """The names in the first row or object of a table; none for Parquet, which need not be text."""
-    name = file.name.lower().removesuffix(".gz")
-    if name.endswith(".parquet"):
-        import pyarrow.parquet
-
-        try:
-            return pyarrow.parquet.read_schema(file).names
-        except (OSError, pyarrow.ArrowInvalid):
-            return []
-    first = next(iter(text_blocks(file)), "").split("\n", 1)[0].strip()
-    if name.endswith((".jsonl", ".json")):
-        try:
-            row = json.loads(first.lstrip("[").rstrip(","))
-        except ValueError:
-            return []
-        return [*row] if isinstance(row, dict) else []
-    return next(csv.reader([first], delimiter="\t" if name.endswith(".tsv") else ","), [])
+    origin: str
+    sources: Sequence[str]
+    targets: Sequence[str]
 
 
 def _place_splits(
-    request: InitRequest, output: Path, corpus: Corpus, given: dict[str, Corpus], languages: tuple[str, str]
-) -> tuple[list[str], Division | None]:
-    """The lines of the data section, and the division where pairs had to be held out: they are then written beside the configuration."""
-    files = {"train": request.files, "valid": request.valid, "test": request.test}
-    wanted = [split for split in ("valid", "test") if split not in given]
+    request: InitRequest, output: Path, pairs: _Pairs, given: Given
+) -> tuple[list[str], Division | None, dict[str, str]]:
+    """The lines of the data section; where pairs had to be held out, the division and the files they were written to with their hashes."""
+    wanted = [split for split in ("valid", "test") if split not in given.corpora]
     if not wanted:
-        return [line for split in files for line in _reference(split, files[split])], None
-    size = min(1000, max(50, len(corpus) // 50))
-    others = [text for other in given.values() for text in (*other.sources, *other.targets)]
-    division = hold_out(corpus.sources, corpus.targets, *(size if split in wanted else 0 for split in ("valid", "test")), others=others)
+        return [line for split in ("train", "valid", "test") for line in _reference(split, given.corpora[split])], None, {}
+    size = min(1000, max(50, len(pairs.sources) // 50))
+    measured = [corpus for split, corpora in given.read.items() if split != "train" for corpus in corpora]
+    others = [text for corpus in measured for text in (*corpus.sources, *corpus.targets)]
+    division = hold_out(pairs.sources, pairs.targets, *(size if split in wanted else 0 for split in ("valid", "test")), others=others)
     parts = {"train": division.train, "valid": division.valid, "test": division.test}
     if any(len(parts[split]) < 10 for split in wanted):
         raise DataError(
-            f"{corpus.origin}: hardly any pair is like no other ({len(division.valid) + len(division.test)} found), so none can be held "
+            f"{pairs.origin}: hardly any pair is like no other ({len(division.valid) + len(division.test)} found), so none can be held "
             "out to measure on; give pairs of your own with --valid and --test"
         )
     folder = output.with_name(f"{output.stem}-data")
-    lines = []
-    for split in files:
-        if split in given:
-            lines += _reference(split, files[split])
+    lines, written = [], {}
+    for split in ("train", "valid", "test"):
+        if split in given.corpora and split != "train":
+            lines += _reference(split, given.corpora[split])
             continue
         path = folder / f"{split}.jsonl"
-        _write_pairs(path, corpus, parts[split], languages)
-        reason = {"train": "the rest", "valid": "held out: no side of them stands in another split", "test": "the same"}[split]
-        lines.append(f"{split}: {json.dumps(str(path), ensure_ascii=False)}  # {len(parts[split]):,} pairs, {reason}")
-    return lines, division
+        _write_pairs(request, output, path, partial(_json_lines, pairs, parts[split], given.languages))
+        written[f"{folder.name}/{path.name}"] = file_hash(path)
+        reason = {"train": "the rest", "valid": "held out: no side of them occurs in another split", "test": "the same"}[split]
+        lines.append(f"{split}: {yaml_scalar(path)}  # {len(parts[split]):,} pairs, {reason}")
+    return lines, division, written
 
 
-def _write_pairs(path: Path, corpus: Corpus, numbers: Sequence[int], languages: tuple[str, str]) -> None:
-    """These pairs as JSON Lines, whole or not at all."""
+def _json_lines(pairs: _Pairs, numbers: numpy.ndarray, languages: tuple[str, str]) -> Iterator[str]:
+    """These pairs as JSON Lines, some thousands at a time. numbers: ascending."""
+    for first in range(0, len(numbers), SHARD_PAIRS):
+        some = numbers[first : first + SHARD_PAIRS]
+        for pair in zip(take(pairs.sources, some), take(pairs.targets, some), strict=True):
+            yield json.dumps(dict(zip(languages, pair, strict=True)), ensure_ascii=False)
+
+
+def _write_pairs(request: InitRequest, output: Path, path: Path, lines: Callable[[], Iterator[str]]) -> None:
+    """Write pairs, whole or not at all. ConfigError where other content would be lost."""
     try:
+        if path.exists() and not request.force and file_hash(path) != _lines_hash(lines()):
+            raise ConfigError(
+                f"{path}: this file exists and holds something else; move it away, or choose another place: "
+                f"{request.command(output=_free_name(output))}"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_lines_atomically(
-            path,
-            (
-                json.dumps(dict(zip(languages, (corpus.sources[int(at)], corpus.targets[int(at)]), strict=True)), ensure_ascii=False)
-                for at in numbers
-            ),
-        )
+        write_lines_atomically(path, lines())
     except OSError as error:
         raise MtError(f"{path}: cannot be written ({error.strerror}); choose another place with --output") from error
 
 
-def _reference(split: str, files: Sequence[Path]) -> list[str]:
-    """How a configuration names given files."""
-    quoted = [json.dumps(str(file).replace("$", "$$"), ensure_ascii=False) for file in files]
-    if len(quoted) == 1:
-        return [f"{split}: {quoted[0]}"]
-    return [f"{split}:", f"  source: {quoted[0]}", f"  target: {quoted[1]}"]
+def _lines_hash(lines: Iterator[str]) -> str:
+    """The SHA-256 of a file of these lines."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
 
 
-def _some(numbers: Sequence[int], most: int = 20_000) -> Sequence[int]:
+def _reference(split: str, corpora: Sequence[CorpusConfig]) -> list[str]:
+    """How a configuration names given corpora."""
+    keys = ("file", "source", "target", "source_column", "target_column")
+    named = [[(key, yaml_scalar(getattr(one, key))) for key in keys if getattr(one, key) is not None] for one in corpora]
+    if len(named) == 1 and len(named[0]) == 1:
+        return [f"{split}: {named[0][0][1]}"]
+    lines = [f"{split}:"]
+    for one in named:
+        lead = "- " if len(named) > 1 else ""
+        for key, value in one:
+            lines.append(f"  {lead}{key}: {value}")
+            lead = "  " if len(named) > 1 else ""
+    return lines
+
+
+def _some(numbers: numpy.ndarray, most: int = 20_000) -> numpy.ndarray:
     """At most so many of them, evenly over all."""
     return numbers[:: max(1, len(numbers) // most)]

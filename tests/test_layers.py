@@ -21,8 +21,8 @@ LAYERS = (
      "mt.run_record", "mt.run_diff"),
     ("mt.translator", "mt.evaluation", "mt.training", "mt.inspection", "mt.export", "mt.instant", "mt.serving", "mt.selftest",
      "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal", "mt.documents"),
-    ("mt.commands", "mt.check_command", "mt.init_command", "mt.translate_command", "mt.inspect_commands", "mt.document_command",
-     "mt.ship_commands", "mt.config_commands", "mt.runs_commands", "mt.tokenizer_commands"),
+    ("mt.commands", "mt.check_command", "mt.init_command", "mt.init_record", "mt.translate_command",
+     "mt.inspect_commands", "mt.document_command", "mt.ship_commands", "mt.config_commands", "mt.runs_commands", "mt.tokenizer_commands"),
     ("mt.cli", "mt.cli_options", "mt.cli_read"),
     ("mt", "mt.__main__"),
 )

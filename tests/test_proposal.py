@@ -106,8 +106,8 @@ def test_init_writes_a_configuration_and_divided_pairs() -> None:
 def test_given_pairs_are_named_and_not_copied() -> None:
     write_pairs()
     for split in ("valid", "test"):
-        for ending in ("ko", "en"):
-            Path(f"{split}.{ending}").write_text("".join(f"{split} {number} {ending}\n" for number in range(20)), encoding="utf-8")
+        for ending, word in (("ko", "문장"), ("en", "sentence")):
+            Path(f"{split}.{ending}").write_text("".join(f"{split} {number} {word}\n" for number in range(20)), encoding="utf-8")
     options = ["--valid", "valid.ko", "--valid", "valid.en", "--test", "test.ko", "--test", "test.en"]
     outcome = run_mt("init", "train.ko", "train.en", *options, "--output", "mine.yaml")
     assert outcome.exit_code == 0, outcome.stderr
@@ -130,8 +130,9 @@ def test_pairs_are_trained_on_in_one_command() -> None:
 
 
 BAD = {
-    "no languages": (["plain.tsv"], "add --source and --target"),
-    "three files": (["train.ko", "train.en", "letters.tsv"], "give one table of pairs"),
+    "no languages": (["plain.tsv"], "Add --target, for example: --target en"),
+    "three text files": (["train.ko", "letters.tsv", "train.en"], "give one table of pairs"),
+    "twice the same": (["letters.tsv", "letters.tsv"], "letters.tsv is given twice"),
     "one text file": (["train.ko"], "give one table of pairs"),
     "no such file": (["nonesuch.tsv", "--source", "ko", "--target", "en"], "there is no such file"),
     "too few": (["few.tsv"], "3 pairs are too few"),

@@ -1,0 +1,389 @@
+"""Pairs as a command line names them: files, columns and languages, as corpora of a configuration.
+
+What the options leave open is filled in from names (file endings, headers) and then from the text itself (languages.py). What contradicts
+the text is refused: a corpus with the wrong label trains a model that nobody asked for.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from mt.config import CorpusConfig
+from mt.config_fields import TABLE_ENDINGS
+from mt.data.encodings import text_blocks
+from mt.data.languages import TextFacts, contradiction, language_called, look_at, named
+from mt.data.tables import read_table, split_lines
+from mt.errors import ConfigError, DataError
+
+_LOOKED_AT = 2000
+_SOURCE_NAMES = frozenset(["source", "src", "원문", "출발어", "원본"])
+_TARGET_NAMES = frozenset(["target", "tgt", "trg", "translation", "번역문", "번역", "도착어", "역문"])
+_NOT_LANGUAGES = ("txt", "src", "tgt", "ref", "raw", "tok")
+_OFFICE = (".xlsx", ".xls", ".ods", ".docx", ".hwp", ".hwpx")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say; None where they leave it open."""
+
+    source: str | None = None
+    """The language to translate from."""
+    target: str | None = None
+    source_column: str | None = None
+    """A column's name, or its number from 1; of every table."""
+    target_column: str | None = None
+    columns_must_exist: bool = True
+    """False: a table without the named columns is looked at as if none were named."""
+
+
+@dataclass(frozen=True)
+class GivenPairs:
+    """Corpora, with the languages of their sides."""
+
+    corpora: tuple[CorpusConfig, ...]
+    source: str
+    target: str
+    statements: tuple[str, ...]
+    """For each corpus a line for a person: which column or file is which language."""
+    guessed: tuple[str, ...]
+    """Those of the statements that rest on the text, since neither names nor options say it."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, or a text file, that may be a side."""
+
+    name: str
+    """As a configuration names it; of a text file its path."""
+    label: str
+    """As a person knows it: column 2 원문; or the text file's path."""
+    facts: TextFacts
+    called: str | None
+    """The language that its name says."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One corpus with what was found out about it."""
+
+    corpus: CorpusConfig
+    languages: tuple[str, str]
+    statement: str
+    guessed: bool
+
+
+def given_pairs(files: Sequence[Path], asked: Asked, what: str = "", strict: bool = True) -> GivenPairs:
+    """The corpora of these files: a table is one corpus, two text files that follow one another are one, the source first.
+
+    what: the option that gives them, for messages. strict: refuse languages that contradict the text and languages that nobody can tell;
+    otherwise the languages may come out as "source" and "target". ConfigError or DataError with the options to add.
+    """
+    _check_codes(asked)
+    corpora, statements, guessed = [], [], []
+    for group in grouped(files, what):
+        try:
+            found = (_of_table if len(group) == 1 else _of_text)(group, asked, strict)
+        except DataError:
+            if strict:
+                raise
+            corpora.append(corpus_of(group, asked))  # what cannot be read is told by whoever looks through it
+            continue
+        corpora.append(found.corpus)
+        statements.append(found.statement)
+        guessed += [found.statement] if found.guessed else []
+        known = {side: code for side, code in zip(("source", "target"), found.languages, strict=True) if code != side}
+        asked = replace(asked, **known)
+    return GivenPairs(tuple(corpora), asked.source or "source", asked.target or "target", tuple(statements), tuple(guessed))
+
+
+def grouped(files: Sequence[Path], what: str) -> list[tuple[Path, ...]]:
+    """The files of each corpus. ConfigError for a text file without its partner and for a file that is given twice."""
+    what = f"{what}: " if what else ""
+    twice = [file for at, file in enumerate(files) if file in files[:at]]
+    if twice:
+        raise ConfigError(f"{what}{twice[0]} is given twice; give each file once")
+    groups: list[tuple[Path, ...]] = []
+    waiting: Path | None = None
+    for file in files:
+        if waiting is not None and not is_table(file):
+            groups.append((waiting, file))
+            waiting = None
+        elif waiting is not None:
+            raise ConfigError(_alone(waiting, what))
+        elif is_table(file):
+            groups.append((file,))
+        else:
+            waiting = file
+    if waiting is not None:
+        raise ConfigError(_alone(waiting, what))
+    return groups
+
+
+def is_table(file: Path) -> bool:
+    """Whether a file's ending says that it is a table of pairs."""
+    return file.name.lower().endswith(TABLE_ENDINGS)
+
+
+def _alone(file: Path, what: str) -> str:
+    """What to say about a text file that has no partner."""
+    if file.name.lower().endswith(_OFFICE):
+        return f"{what}{file}: mt reads no {file.suffix} files; save it as 'CSV UTF-8', and give the .csv file"
+    message = f"{what}{file}: a text file is one side only; give one table of pairs ({', '.join(TABLE_ENDINGS[:5])}), or two text files, "
+    message += "the source side first"
+    if file.is_file():
+        try:
+            tabbed = "\t" in next(iter(text_blocks(file)), "")[:4000].split("\n", 1)[0]
+        except DataError:
+            tabbed = False
+        message += f". Its lines have tabs: if it is a table, call it {file.with_suffix('.tsv').name}" * tabbed
+    return message
+
+
+def corpus_of(group: Sequence[Path], asked: Asked = Asked()) -> CorpusConfig:
+    """One corpus of one table or two text files, with the columns that were named."""
+    if len(group) == 1:
+        return CorpusConfig(file=group[0], source_column=asked.source_column, target_column=asked.target_column)
+    return CorpusConfig(source=group[0], target=group[1])
+
+
+def is_code(text: str) -> bool:
+    """Whether a text has the form of a language code."""
+    return re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})?", text) is not None and text not in _NOT_LANGUAGES
+
+
+def _check_codes(asked: Asked) -> None:
+    for option, code in (("--source", asked.source), ("--target", asked.target)):
+        if code is not None and not is_code(code):
+            meant = language_called(code)
+            hint = f"; did you mean {option} {meant}?" if meant else ""
+            raise ConfigError(
+                f"{option}: '{code}' is not a language code: two or three lower-case letters, perhaps with a region (ko, en, pt-br){hint}"
+            )
+    if asked.source is not None and asked.source == asked.target:
+        raise ConfigError(f"--source and --target are both {asked.source}; give two languages, such as --source ko --target en")
+    if asked.source_column is not None and asked.source_column == asked.target_column:
+        raise ConfigError(f"--source-column and --target-column are both {asked.source_column}; give each side its own")
+
+
+# ── two text files ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_text(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
+    """Two text files as a corpus. What is asked of columns is of no matter."""
+    sides = [_text_side(file) for file in group]
+    languages = _languages(sides, asked, strict)
+    if strict:
+        _refuse_contradictions(sides, languages, bool(asked.source or asked.target))
+    return _Found(corpus_of(group), languages, _statement("", sides, languages), not _told(sides, asked))
+
+
+def _text_side(file: Path) -> Column:
+    """A text file as a side; its ending may name the language."""
+    ending = file.name.removesuffix(".gz").split(".")[-1]
+    lines = split_lines(next(iter(text_blocks(file)), ""))
+    return Column(str(file), str(file), look_at(_spread(lines)), ending if is_code(ending) else None)
+
+
+# ── a table ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
+    """A table as a corpus with its two columns."""
+    [path] = group
+    columns = table_columns(path, [name for name in (asked.source_column, asked.target_column) if name])
+    plain = not strict and [column.name for column in columns] == ["1", "2"]  # to tell exchanged sides is then a checker's business
+    sides = _choose(path, columns, Asked() if plain else asked)
+    languages = _languages(sides, asked, strict, f"{path}: ")
+    if strict:
+        _refuse_contradictions(sides, languages, bool(asked.source or asked.target), path)
+    names = tuple(side.name for side in sides)
+    columns_given = {} if names == languages else {"source_column": names[0], "target_column": names[1]}
+    guessed = not _told(sides, asked) or (len(columns) > 2 and not (asked.source_column and asked.target_column))
+    return _Found(CorpusConfig(file=path, **columns_given), languages, _statement(f"{path}: ", sides, languages), guessed)
+
+
+def table_columns(path: Path, wanted: Sequence[str] = ()) -> list[Column]:
+    """The columns of a table, as its first rows show them. wanted: names that somebody expects. DataError when it cannot be read."""
+    table = read_table(path, [])
+    rows = next(table.blocks)
+    names = list(table.names)
+    cells = [["" if value is None else str(value) for value in _spread(rows.columns.get(name) or ())] for name in names]
+    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
+        header = [str(rows.columns[name][0]).strip() for name in names]
+        below = [column[1:] for column in cells]
+        if len(set(header)) == len(header) and (set(wanted) & set(header) or _is_header(header, below)):
+            return [_column(number, name, column, True) for number, (name, column) in enumerate(zip(header, below, strict=True), 1)]
+        return [_column(number, name, column, False) for number, (name, column) in enumerate(zip(names, cells, strict=True), 1)]
+    if path.name.lower().removesuffix(".gz").endswith(".csv") and _is_pair(names):
+        raise DataError(
+            f"{path}: the first row looks like a pair, not like the names of columns: {' | '.join(names)}. A CSV file begins with a "
+            "header: add a first line such as ko,en"
+        )
+    return [_column(number, name, column, True) for number, (name, column) in enumerate(zip(names, cells, strict=True), 1)]
+
+
+def _column(number: int, name: str, cells: Sequence[str], named_by_header: bool) -> Column:
+    label = f"column {number} {name}" if named_by_header else f"column {number}"
+    return Column(name, label, look_at(cells), language_called(name) if named_by_header else None)
+
+
+def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row of a TSV file names its columns: by known names, or because it is of another kind than what stands below."""
+    if any(language_called(cell) or _side_called(cell) for cell in first):
+        return True
+    for cell, column in zip(first, below, strict=True):
+        facts = look_at(column)
+        if cell and len(column) >= 5 and facts.worded < 0.05 and look_at([cell]).worded:
+            return True  # a word above numbers
+    return False
+
+
+def _is_pair(names: Sequence[str]) -> bool:
+    """Whether names of columns are sentences."""
+    return len(names) == 2 and all(len(name.split()) > 1 and re.search(r"[.!?。？！]\W*$", name) for name in names)
+
+
+def _side_called(name: str) -> str | None:
+    """'source' or 'target' for a column called so."""
+    words = set(re.split(r"[\W_]+", name.strip().casefold()))
+    if words & _SOURCE_NAMES:
+        return "source"
+    return "target" if words & _TARGET_NAMES else None
+
+
+def _choose(path: Path, columns: Sequence[Column], asked: Asked) -> tuple[Column, Column]:
+    """The two columns that are meant. DataError with the options to add where several pairs of columns could be."""
+    chosen = [_asked_column(path, columns, option, name, asked)
+              for option, name in (("--source-column", asked.source_column), ("--target-column", asked.target_column))]  # fmt: skip
+    languages = (asked.source, asked.target)
+    possible = [
+        [column] if column else [other for other in columns if other.facts.worded >= 0.5 and _may_be(other, language)]
+        for column, language in zip(chosen, languages, strict=True)
+    ]
+    pairs = [(source, target) for source in possible[0] for target in possible[1] if source is not target]
+    told = [language for language in languages if language]
+    rules: list[Callable[[Column, Column], bool]] = [
+        lambda source, target: _language(source) is None or _language(source) != _language(target),
+        lambda source, target: all(side.called in (None, language) for side, language in zip((source, target), languages, strict=True)
+                                   if language),
+        lambda source, target: (source.called, target.called) == languages if len(told) == 2 else bool(source.called and target.called),
+        lambda source, target: _side_called(source.name) == "source" and _side_called(target.name) == "target",
+        lambda source, target: bool(_side_called(source.name) and _side_called(target.name)),
+        lambda source, target: min(source.facts.distinct, target.facts.distinct) > 0.2,
+        lambda source, target: all(_language(side) in (None, language) for side, language in zip((source, target), languages, strict=True)
+                                   if language),
+    ]  # fmt: skip
+    for rule in rules:
+        pairs = [pair for pair in pairs if rule(*pair)] or pairs
+    if len(pairs) == 2 and pairs[0] == pairs[1][::-1]:
+        pairs = [min(pairs, key=lambda pair: columns.index(pair[0]))]
+    if len(pairs) == 1:
+        return pairs[0]
+    raise DataError(_ask_for_columns(path, columns, pairs, asked))
+
+
+def _ask_for_columns(path: Path, columns: Sequence[Column], pairs: Sequence[tuple[Column, Column]], asked: Asked) -> str:
+    """What to say when no pair of columns, or more than one, could be the two sides."""
+    listed = ", ".join(f"{column.label.removeprefix('column ')} ({column.facts.described})" for column in columns[:8])
+    listed += ", …" * (len(columns) > 8)
+    if pairs:
+        source, target = (shlex.quote(side.name) for side in pairs[0])
+        return f"{path}: cannot tell which columns are the two sides: {listed}. Name them, for example: --source-column {source} --target-column {target}"  # noqa: E501
+    wanted = " and ".join(named(code) for code in (asked.source, asked.target) if code)
+    if wanted:
+        return (f"{path}: no two columns are {wanted}: {listed}. Give the languages that the columns have with --source and --target, "
+                "or name the columns with --source-column and --target-column")  # fmt: skip
+    return f"{path}: there are no two columns of text: {listed}. Give a table with both sides, or two text files"
+
+
+def _asked_column(path: Path, columns: Sequence[Column], option: str, name: str | None, asked: Asked) -> Column | None:
+    """The column of an option, by name or by number. DataError when there is none."""
+    if name is None:
+        return None
+    for column in columns:
+        if column.name == name:
+            return column
+    if name.isdecimal() and 1 <= int(name) <= len(columns):
+        return columns[int(name) - 1]
+    if not asked.columns_must_exist:
+        return None
+    there = ", ".join(f"{number} {column.name}" if column.name != str(number) else column.name for number, column in enumerate(columns, 1))
+    raise DataError(f"{path}: {option} {name}: there is no such column. There are: {there}. Give a name, or a number from 1")
+
+
+def _may_be(column: Column, language: str | None) -> bool:
+    """Whether a column may hold a language."""
+    return language is None or not contradiction(language, column.facts)
+
+
+# ── languages ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _language(side: Column) -> str | None:
+    """The language of a side by its name, else by its text."""
+    return side.called or side.facts.language
+
+
+def _languages(sides: Sequence[Column], asked: Asked, strict: bool, where: str = "") -> tuple[str, str]:
+    """The languages of the two sides: as asked, else as named, else as the text shows. ConfigError where that leaves one open.
+
+    Two languages of one script are asked for, since common words alone are a guess.
+    """
+    told = [given or side.called for given, side in zip((asked.source, asked.target), sides, strict=True)]
+    guesses = [side.facts.language for side in sides]
+    same_script = sides[0].facts.script == sides[1].facts.script
+    found = told if told == [None, None] and same_script else [code or guess for code, guess in zip(told, guesses, strict=True)]
+    if found[0] == found[1]:
+        found = told
+    if not strict or (None not in found and found[0] != found[1]):
+        return found[0] or "source", found[1] or "target"
+    described = ", ".join(f"{side.label} is {side.facts.described}" for side in sides)
+    missing = [(option, guess) for option, code, guess in zip(("--source", "--target"), found, guesses, strict=True) if code is None]
+    missing = missing or [("--source", guesses[0]), ("--target", guesses[1])]
+    options = " and ".join(option for option, _ in missing)
+    example = " ".join(f"{option} {guess or ('ko' if option == '--source' else 'en')}" for option, guess in missing)
+    raise ConfigError(
+        f"{where}cannot tell the languages (no language code in the file name or header; {described}). Add {options}, for example: "
+        f"{example}"
+    )
+
+
+def _refuse_contradictions(sides: Sequence[Column], languages: tuple[str, str], asked: bool, path: Path | None = None) -> None:
+    """ConfigError for sides whose text cannot be in the language they would be labelled with.
+
+    asked: whether options named a language. path: of the table; None: two text files.
+    """
+    wrong = [(side, code) for side, code in zip(sides, languages, strict=True) if contradiction(code, side.facts)]
+    guesses = tuple(side.facts.language for side in sides)
+    exchanged = not any(contradiction(code, side.facts) for side, code in zip(sides, languages[::-1], strict=True))
+    if not wrong and guesses == languages[::-1]:
+        wrong = list(zip(sides, languages, strict=True))  # one script, and the common words of both say the contrary
+    if not wrong:
+        return
+    if not exchanged:
+        advice = "Give the languages that the text has with --source and --target"
+        advice += "" if path is None else ", or other columns with --source-column and --target-column"
+    elif path is None and asked:
+        advice = f"The source side comes first: give {' '.join(shlex.quote(side.name) for side in sides[::-1])}"
+    else:
+        advice = f"To take the text for what it is, add: --source {languages[1]} --target {languages[0]}"
+    described = "; ".join(f"{side.label} would be {named(code)}, but it is {side.facts.described}" for side, code in wrong)
+    raise ConfigError(f"{f'{path}: ' if path is not None else ''}{described}. {advice}")
+
+
+def _told(sides: Sequence[Column], asked: Asked) -> bool:
+    """Whether options or names say both languages."""
+    return all(given or side.called for given, side in zip((asked.source, asked.target), sides, strict=True))
+
+
+def _statement(where: str, sides: Sequence[Column], languages: tuple[str, str]) -> str:
+    """The line that says which side is which language."""
+    return where + ", ".join(f"{side.label} is {named(code)}" for side, code in zip(sides, languages, strict=True))
+
+
+def _spread(values: Sequence) -> list:
+    """At most some thousand values, the first of them and others evenly over all."""
+    return list(islice(values, 0, None, max(1, len(values) // _LOOKED_AT)))

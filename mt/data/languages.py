@@ -1,0 +1,160 @@
+"""Which language a text seems to be in: its script says much, and the commonest words of an alphabet's languages say the rest.
+
+This decides nothing alone. It fills in languages and columns that nobody has named, and notices names that cannot be true.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mt.data.characters import SCRIPTS, script_of
+
+NAMES = {
+    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
+    "en": "English", "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi",
+    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian",
+    "ms": "Malay", "nb": "Norwegian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
+    "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
+    "uk": "Ukrainian", "vi": "Vietnamese", "yue": "Cantonese", "zh": "Chinese",
+}  # fmt: skip
+"""Languages by their codes, as messages call them; a code that is not here is called by itself."""
+
+_OWN_NAMES = {
+    "ko": "한국어 국문 한글 kor kr korean", "en": "영어 영문 eng english us gb", "ja": "일본어 일문 jpn jp japanese 日本語",
+    "zh": "중국어 중문 zho chi cmn cn chinese 中文 汉语 漢語",
+    "de": "독일어 deu ger deutsch german", "fr": "프랑스어 fra fre français francais french",
+    "es": "스페인어 spa español espanol spanish", "ru": "러시아어 rus русский russian", "it": "이탈리아어 ita italiano italian",
+    "pt": "포르투갈어 por português portugues portuguese",
+    "vi": "베트남어 vie vietnamese", "th": "태국어 tha thai", "id": "인도네시아어 ind indonesian",
+    "nl": "nld dut nederlands dutch", "pl": "pol polski polish", "tr": "tur türkçe turkish", "uk": "ukr українська ukrainian",
+    "cs": "ces cze čeština czech", "sv": "swe svenska swedish", "ar": "ara arabic", "hi": "hin hindi", "el": "ell gre greek",
+}  # fmt: skip
+_CODE_OF = {name: code for code, names in _OWN_NAMES.items() for name in names.split()} | {code: code for code in NAMES}
+
+_WORDS = {
+    "en": "the of and to a in is that it was for on with as I you he she they we his her be this have from not are but by my your what at "
+          "do an there can will did does has had its me how when where could would",
+    "de": "der die das und in zu den nicht ist ein eine von mit es auf ich sie er wir dem im sich des auch hat wird für sind war",
+    "fr": "le la les de des et à un une est que en il je pas ne dans pour ce vous du au qui sur se avec nous elle sont plus",
+    "es": "el la los las de y en que un una es no se por con para su del al lo como más está pero ha mi yo son",
+    "it": "il la di che e un una è non per in si con le del della sono lo gli da ma ha mi al come nel io ho",
+    "pt": "o a os as de e que um uma é não em do da para com se no na por mais ele eu foi ao dos você está",
+    "nl": "de het een en van in is dat niet op te zijn ik met voor er hij je was aan ze wij maar om ook heeft naar",
+    "sv": "och i att det en som på är av för den till inte jag han med ett har om de var hon vi så från",
+    "da": "og i at det en som på er af for den til ikke jeg han med et har om de var hun vi så fra der blev",
+    "nb": "og i å det en som på er av for den til ikke jeg han med et har om de var hun vi så fra ble",
+    "fi": "ja on ei että se hän oli ovat mutta kun myös ole joka niin kuin minä sinä hän tämä mitä minun olen",
+    "pl": "i w nie na się z do to jest że o jak ale po co jego za od tak już był przez dla są ja on mnie",
+    "cs": "se v na je že to s z do o ve si jako ale za po jsem by k byl pro jsou co tak já není",
+    "hu": "a az és hogy nem egy meg de van ez azt volt csak már mint még ha én el kell vagy",
+    "ro": "și de în la cu pe nu este că un o din pentru se mai au fost care sunt lui am eu",
+    "tr": "bir ve bu da de için ne çok o ben mi değil var gibi ama daha olarak ile en kadar sonra",
+    "id": "yang dan di itu dengan untuk tidak ini dari dalam akan pada saya ke anda adalah ada mereka kami dia",
+    "vi": "là của và có không được một cho các trong này người những đã với tôi anh ở đó khi",
+    "ru": "и в не на я что он с это как а по но она к у из за его мы вы от то был так для они",
+    "uk": "і в не на я що він з це як та а але вона до у за його ми ви від то був так для вони й",
+    "bg": "и на да се в не е за от че с по той си са аз това ще тя как но ми са към беше",
+    "sr": "и је у да се на за не су од са то он што ја као али ће који би смо сам",
+}
+_FREQUENT = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+_LEAST_SHARE = 0.08
+_LEAD = 1.5
+"""How many times as many of its common words a language must have as the next one, to be named at all."""
+_WORD = re.compile(r"[^\W\d_]+")
+_IN_SCRIPT = {script: re.compile(f"[{ranges}]") for script, ranges in SCRIPTS.items()}
+_KANA = re.compile("[\u3040-\u30ff]")
+_LETTER = re.compile(r"[^\W\d_]")
+_ONE_LANGUAGE = {"Hangul": "ko", "Greek": "el", "Hebrew": "he", "Thai": "th"}
+_SEVERAL_SCRIPTS = frozenset(["az", "kk", "ky", "mn", "ms", "pa", "sr", "tg", "tk", "ur", "uz", "bs", "ku", "sd"])
+"""Languages written in more than one script: no script contradicts them."""
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """What some texts of one side look like."""
+
+    worded: float
+    """The share of the texts with a letter in them: 0 for numbers."""
+    scripts: dict[str, float]
+    """Of the texts with a letter, the share that is mostly in each script of characters.SCRIPTS."""
+    language: str | None
+    """The code of the language that they seem to be in; None where nothing says so."""
+    distinct: float
+    """The share of different texts: a category or a note occurs again and again."""
+
+    @property
+    def script(self) -> str | None:
+        """The script of most of the texts; None where there is none."""
+        best = max(self.scripts, key=self.scripts.__getitem__, default=None)
+        return best if best is not None and self.scripts[best] > 0.5 else None
+
+    @property
+    def described(self) -> str:
+        """In a few words: Korean (ko), Latin letters, numbers."""
+        if self.worded < 0.5:
+            return "numbers or signs, hardly any words"
+        if self.language is not None:
+            return named(self.language)
+        return f"{self.script} letters" if self.script else "several scripts"
+
+
+def named(code: str) -> str:
+    """A language for a person: Korean (ko)."""
+    name = NAMES.get(code.split("-")[0])
+    return f"{name} ({code})" if name else code
+
+
+def language_called(name: str) -> str | None:
+    """The code of the language that a column is called after: ko, KO, Korean, 한국어, translation.ko, text_en; None for another name."""
+    words = [word for word in re.split(r"[\W_]+", name.strip().casefold()) if word]
+    if not words or len(words) > 3:
+        return None
+    found = {_CODE_OF[word] for word in words if word in _CODE_OF and (len(words) == 1 or word not in ("is", "it", "no", "id", "us", "de"))}
+    return found.pop() if len(found) == 1 else None
+
+
+def look_at(texts: Sequence[str]) -> TextFacts:
+    """What texts look like: script by script, and the language where script or common words name one."""
+    texts = [text for text in texts if text.strip()]
+    worded = [text for text in texts if _LETTER.search(text)]
+    counted = Counter(_script(text) for text in worded)
+    scripts = {script: count / len(worded) for script, count in counted.items() if script is not None}
+    distinct = len(set(texts)) / len(texts) if texts else 0.0
+    facts = TextFacts(len(worded) / len(texts) if texts else 0.0, scripts, None, distinct)
+    return TextFacts(facts.worded, scripts, _language(facts.script, worded), distinct)
+
+
+def contradiction(code: str, facts: TextFacts) -> bool:
+    """Whether texts like these cannot be in a language: another script throughout, or hardly any words."""
+    if facts.worded < 0.5:
+        return True
+    expected = script_of(code)
+    if expected is None or code.split("-")[0] in _SEVERAL_SCRIPTS or facts.script is None:
+        return False
+    return facts.script != expected and facts.scripts.get(expected, 0.0) < 0.2
+
+
+def _script(text: str) -> str | None:
+    """The script that a text is mostly in. Names and code in Latin letters stand in texts of every language, so they count less."""
+    counts = {script: len(pattern.findall(text)) for script, pattern in _IN_SCRIPT.items()}
+    latin = counts.pop("Latin")
+    best = max(counts, key=counts.__getitem__)
+    if counts[best] and 3 * counts[best] >= latin:
+        return best
+    return "Latin" if latin else None
+
+
+def _language(script: str | None, texts: Sequence[str]) -> str | None:
+    """The language of texts in a script."""
+    if script in _ONE_LANGUAGE:
+        return _ONE_LANGUAGE[script]
+    if script == "kana or Han":
+        return "ja" if sum(bool(_KANA.search(text)) for text in texts) > 0.2 * len(texts) else "zh"
+    if script not in ("Latin", "Cyrillic"):
+        return None
+    words = Counter(word if word == "I" else word.casefold() for text in texts for word in _WORD.findall(text))
+    total = sum(words.values())
+    hits = {language: sum(words[word] for word in common) for language, common in _FREQUENT.items() if script_of(language) == script}
+    (first, most), (_, next_most) = sorted(hits.items(), key=lambda item: -item[1])[:2]
+    return first if most >= max(3, _LEAST_SHARE * total) and most >= _LEAD * next_most else None
