@@ -14,6 +14,7 @@ from pathlib import Path
 from mt.config import CorpusConfig
 from mt.config_fields import TABLE_ENDINGS
 from mt.data.encodings import text_blocks
+from mt.data.language_codes import short_code
 from mt.data.languages import TextFacts, contradiction, language_called, look_at, named
 from mt.data.tables import read_table, split_lines
 from mt.errors import ConfigError, DataError
@@ -264,17 +265,14 @@ def _choose(path: Path, columns: Sequence[Column], asked: Asked) -> tuple[Column
         for column, language in zip(chosen, languages, strict=True)
     ]
     pairs = [(source, target) for source in possible[0] for target in possible[1] if source is not target]
-    told = [language for language in languages if language]
     rules: list[Callable[[Column, Column], bool]] = [
         lambda source, target: _language(source) is None or _language(source) != _language(target),
-        lambda source, target: all(side.called in (None, language) for side, language in zip((source, target), languages, strict=True)
-                                   if language),
-        lambda source, target: (source.called, target.called) == languages if len(told) == 2 else bool(source.called and target.called),
+        lambda source, target: all(_same(side.called, language) for side, language in zip((source, target), languages, strict=True)),
+        lambda source, target: bool(source.called and target.called),
         lambda source, target: _side_called(source.name) == "source" and _side_called(target.name) == "target",
         lambda source, target: bool(_side_called(source.name) and _side_called(target.name)),
         lambda source, target: min(source.facts.distinct, target.facts.distinct) > 0.2,
-        lambda source, target: all(_language(side) in (None, language) for side, language in zip((source, target), languages, strict=True)
-                                   if language),
+        lambda source, target: all(_same(_language(side), language) for side, language in zip((source, target), languages, strict=True)),
     ]  # fmt: skip
     for rule in rules:
         pairs = [pair for pair in pairs if rule(*pair)] or pairs
@@ -327,6 +325,11 @@ def _language(side: Column) -> str | None:
     return side.called or side.facts.language
 
 
+def _same(code: str | None, other: str | None) -> bool:
+    """Whether two codes may mean the same language: kor and ko do, and None is any."""
+    return code is None or other is None or short_code(code) == short_code(other)
+
+
 def _languages(sides: Sequence[Column], asked: Asked, strict: bool, where: str = "") -> tuple[str, str]:
     """The languages of the two sides: as asked, else as named, else as the text shows. ConfigError where that leaves one open.
 
@@ -359,7 +362,7 @@ def _refuse_contradictions(sides: Sequence[Column], languages: tuple[str, str], 
     wrong = [(side, code) for side, code in zip(sides, languages, strict=True) if contradiction(code, side.facts)]
     guesses = tuple(side.facts.language for side in sides)
     exchanged = not any(contradiction(code, side.facts) for side, code in zip(sides, languages[::-1], strict=True))
-    if not wrong and guesses == languages[::-1]:
+    if not wrong and guesses == tuple(map(short_code, languages[::-1])):
         wrong = list(zip(sides, languages, strict=True))  # one script, and the common words of both say the contrary
     if not wrong:
         return

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mt.data.characters import SCRIPTS, script_of
+from mt.data.language_codes import short_code
 
 NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
@@ -101,7 +102,7 @@ class TextFacts:
 
 def named(code: str) -> str:
     """A language for a person: Korean (ko)."""
-    name = NAMES.get(code.split("-")[0])
+    name = NAMES.get(short_code(code))
     return f"{name} ({code})" if name else code
 
 
@@ -130,7 +131,7 @@ def contradiction(code: str, facts: TextFacts) -> bool:
     if facts.worded < 0.5:
         return True
     expected = script_of(code)
-    if expected is None or code.split("-")[0] in _SEVERAL_SCRIPTS or facts.script is None:
+    if expected is None or short_code(code) in _SEVERAL_SCRIPTS or facts.script is None:
         return False
     return facts.script != expected and facts.scripts.get(expected, 0.0) < 0.2
 
