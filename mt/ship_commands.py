@@ -153,6 +153,8 @@ def export_model(request: ExportRequest) -> None:
         ("as fast as mt, this once", f"{found.speed:.1f} times"),
     ]
     print(text_table(("", ""), rows).lstrip("\n"))
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def make_shortlist(run: str | None, pieces: int, lines: int) -> None:

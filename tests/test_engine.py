@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
-from mt.errors import DecodingError, ExportError, RunError
+from mt.decoding.hypothesis import length_limit
+from mt.errors import ConfigError, DecodingError, ExportError, RunError
+from mt.export import engine
 from mt.export.engine import ExportedTranslator
 from mt.export.manifest import MANIFEST, export_of_run, named_export
 from mt.minimum_bayes_risk import rank_by_agreement
@@ -54,7 +57,7 @@ def test_each_line_has_its_own_length_limit(export: Path) -> None:
     found = [best for best, *_ in exported.translate_nbest(LINES, options)]
     for line, best in zip(LINES, found, strict=True):
         length = len(exported.tokenizer.encode_source([line])[0]) - 1
-        assert len(exported.tokenizer.encode_target([best.text])[0]) - 1 <= options.limit(length)
+        assert len(exported.tokenizer.encode_target([best.text])[0]) - 1 <= length_limit(length, options)
     assert not found[3].finished and found[1].finished
     alone = [exported.translate_nbest([line], options)[0] for line in LINES]
     assert [one[0].text for one in alone] == [best.text for best in found]
@@ -80,14 +83,86 @@ def test_minimum_bayes_risk_chooses_among_the_n_best(export: Path) -> None:
     [
         ({"method": "sampling"}, "--engine torch"),
         ({"coverage": 1.0}, "decoding.coverage cannot be asked of an exported model"),
-        ({"nbest": 9}, "decoding.nbest is 9; it must be at most beam_size"),
-        ({"nbest": 9, "mbr": 8}, "decoding.nbest is 9; it must be at most mbr, 8"),
-        ({"mbr": 8, "method": "greedy"}, "greedy search has one"),
     ],
 )
 def test_what_ctranslate2_cannot_do_is_refused(export: Path, asked: dict, message: str) -> None:
     with pytest.raises(DecodingError, match=message):
         ExportedTranslator(export).options(**asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"nbest": 9}, {"nbest": 9, "mbr": 8}, {"mbr": 8, "method": "greedy"}, {"mbr": 1}, {"beam_size": 0}, {"beam_size": 10**9},
+        {"length_penalty": float("nan")}, {"length_penalty": 1000.0}, {"nbest": 2, "method": "greedy"}, {"max_length_ratio": 1e308},
+        {"no_repeat_ngram": -1}, {"beam_size": "5"}, {"method": "fast"},
+    ],
+)  # fmt: skip
+def test_options_are_checked_as_those_of_a_run(run: Path, export: Path, asked: dict) -> None:
+    with pytest.raises(ConfigError) as own:
+        Translator.load(run).options(**asked)
+    with pytest.raises(ConfigError) as exported:
+        ExportedTranslator(export).options(**asked)
+    assert str(exported.value) == str(own.value)
+
+
+def test_an_export_refuses_on_the_command_line_what_its_run_refuses(run: Path, export: Path) -> None:
+    for option in (["--mbr", "1"], ["--nbest", "9"], ["--length-penalty", "nan"], ["--beam", "100000"]):
+        own, exported = (run_mt("translate", "--model", str(place), *option, "ba") for place in (run, export))
+        assert own.exit_code == exported.exit_code == 2 and own.stderr == exported.stderr, option
+
+
+def test_an_export_searches_as_the_run_does(run: Path, tmp_path: Path) -> None:
+    """Greedy search that repeats no n-gram, with its own length limits."""
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("export"))
+    config = copy / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    chosen = {"method": "greedy", "no_repeat_ngram": "1", "max_length_extra": "3", "max_length_ratio": "1.0", "coverage_penalty": "0.5"}
+    for key, value in chosen.items():
+        text, changed = re.subn(rf"(?m)^  {key}: .*$", f"  {key}: {value}", text)
+        assert changed == 1, key
+    config.write_text(text, encoding="utf-8")
+    outcome = run_mt("export", str(copy), "--lines", "10")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "note: decoding.coverage_penalty: 0.5 has no counterpart in ctranslate2: translations are not ranked" in outcome.stderr
+    manifest = json.loads((copy / "export" / "ctranslate2" / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["decoding"] == {
+        "beam_size": 1, "nbest": 1, "mbr": 0, "length_penalty": 1.0, "max_length_ratio": 1.0, "max_length_extra": 3, "no_repeat_ngram": 1,
+    }  # fmt: skip
+    lines = ["ba be ba be bi bi", "da da da", "mu ki"]
+    translations = Translator.load(copy).translate(lines)
+    assert ExportedTranslator(copy / "export" / "ctranslate2").translate(lines) == translations != Translator.load(run).translate(lines)
+
+
+def test_a_source_beyond_ctranslate2_s_default_limit_is_read_whole(export: Path) -> None:
+    """CTranslate2 drops what comes after 1024 tokens when nobody tells it not to."""
+    exported = ExportedTranslator(export)
+    options = exported.options(beam_size=1, max_length_ratio=0.0, max_length_extra=3)
+    words = ["ba", "be", "bi", "da"] * 400
+    same = " ".join(words[:1100])
+    size = len(exported.tokenizer.encode_source([same])[0])
+    assert 1024 < size < 2048
+    cut, whole = (exported.translate_nbest([text], options)[0][0].log_prob for text in (" ".join(words[:1000]), same))
+    other = exported.translate_nbest([" ".join([*words[:1050], *["mu"] * 50])], options)[0][0].log_prob
+    assert len({cut, whole, other}) == 3, "what comes after the 1024th token counts"
+    with pytest.raises(DecodingError, match="longer than the 2048 positions of this export; drop --nbest"):
+        exported.translate([" ".join(words * 3)])
+
+
+@pytest.mark.parametrize("version", ["4.8.0", "4.6.3", "3.24.0"])
+def test_an_old_ctranslate2_is_refused_with_the_step_that_helps(export: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ctranslate2
+
+    monkeypatch.setattr(ctranslate2, "__version__", version)
+    message = f"ctranslate2 {version} is installed, and mt needs 4.8.1 or newer.*pip install --upgrade 'ctranslate2>=4.8.1'"
+    with pytest.raises(ExportError, match=message):
+        ExportedTranslator(export)
+    outcome = run_mt("export", str(export.parents[1]), "--output", "out")
+    assert outcome.exit_code == 2 and version in outcome.stderr and not Path("out").exists()
+    for fine in ("4.8.1", "4.10.0", "5.0.0rc1"):
+        monkeypatch.setattr(ctranslate2, "__version__", fine)
+        assert engine.require_ctranslate2() is ctranslate2
 
 
 def test_the_command_takes_an_export_or_finds_the_runs(run: Path, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,17 +212,20 @@ def test_an_export_of_other_weights_is_not_taken_for_the_runs(run: Path, tmp_pat
     assert len(file_hash(weights)) == 64
 
 
-@pytest.mark.parametrize("damage", ["manifest", "key", "tokenizer", "weights", "other program"])
+@pytest.mark.parametrize("damage", ["manifest", "key", "setting", "tokenizer", "weights", "other program"])
 def test_a_damaged_export_is_told(export: Path, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "export"
     shutil.copytree(export, folder)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    message = {"manifest": "cannot be read", "key": "'decoding' is missing", "tokenizer": "not the one it was exported with",
+    message = {"manifest": "cannot be read", "key": "'decoding' is missing", "setting": "beam_size.*export the run again",
+               "tokenizer": "not the one it was exported with",
                "weights": "CTranslate2 cannot load this", "other program": "this was exported to onnx"}[damage]  # fmt: skip
     if damage == "manifest":
         (folder / MANIFEST).write_text("{", encoding="utf-8")
     if damage == "key":
         del manifest["decoding"]
+    if damage == "setting":
+        manifest["decoding"]["beam_size"] = 0
     if damage == "tokenizer":
         manifest["tokenizer"] = "0" * 64
     if damage == "weights":

@@ -11,13 +11,19 @@ import pytest
 import torch
 
 import mt
-from mt.config import DecodingConfig, ModelConfig
+from mt import Translator
+from mt.config import DecodingConfig, ModelConfig, TokenizerConfig
+from mt.config_file import replace_fields
 from mt.data.special_ids import EOS
 from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_tokenizer
 from mt.decoding.batches import translate_ids
 from mt.decoding.scoring import score_ids
+from mt.errors import ExportError
 from mt.export import ctranslate2, marian, onnx
-from mt.export.check import ExportCheck
+from mt.export.check import ExportCheck, check
+from mt.export.decoding import LOST, TAKEN, WITHOUT_EFFECT, carry
+from mt.export.export import PROGRAMS, pairs_to_check
 from mt.model.build import build_model
 from mt.stored_model import load_model
 from tests.command_line import run_mt
@@ -102,12 +108,12 @@ def test_impossible_exports_are_refused_before_any_work(trained_run: Path, optio
 def test_an_export_that_translates_otherwise_is_not_kept(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = ctranslate2.write
 
-    def write_another(model: torch.nn.Module, *rest: object) -> None:
+    def write_another(model: torch.nn.Module, *rest: object, **more: object) -> None:
         """The model with one weight changed."""
         other = load_model(trained_run).model
         with torch.no_grad():
             other.decoder[0].cross_attention.out_proj.weight.mul_(0.5)
-        write(other, *rest)
+        write(other, *rest, **more)
 
     monkeypatch.setattr(ctranslate2, "write", write_another)
     outcome = run_mt("export", str(trained_run), "--output", "out", "--lines", "20")
@@ -116,7 +122,7 @@ def test_an_export_that_translates_otherwise_is_not_kept(trained_run: Path, monk
 
 
 def test_recurrent_models_and_a_missing_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "model.architecture is rnn" in ctranslate2.refusal(ModelConfig(architecture="rnn"))
+    assert "this run has rnn" in ctranslate2.refusal(ModelConfig(architecture="rnn"))
     assert ctranslate2.refusal(ModelConfig()) is None
     monkeypatch.setitem(__import__("sys").modules, "ctranslate2", None)
     with pytest.raises(Exception, match="pip install"):
@@ -168,9 +174,9 @@ def test_marian_scores_and_translates_as_mt_and_cuts_as_mt(tied: str, activation
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"norm_position": "pre"}, "norm_position post alone, and it is pre"), ({"norm": "rmsnorm"}, "model.norm layernorm"),
-        ({"positions": "rotary"}, "model.positions sinusoidal"), ({"activation": "swiglu"}, "relu or gelu"),
-        ({"architecture": "rnn"}, "model.architecture transformer"),
+        ({"norm_position": "pre"}, "norm_position: post (this run has pre)"), ({"norm": "rmsnorm"}, "model.norm: layernorm"),
+        ({"positions": "rotary"}, "model.positions: sinusoidal"), ({"activation": "swiglu"}, "relu or gelu"),
+        ({"architecture": "rnn"}, "model.architecture: transformer"),
     ],
 )  # fmt: skip
 def test_what_marian_cannot_express_is_refused_by_name(changed: dict[str, str], reason: str) -> None:
@@ -183,7 +189,7 @@ def test_a_run_is_exported_to_marian_and_its_pre_norm_sister_is_refused(trained_
     outcome = run_mt("export", str(trained_run), "--to", "marian", "--output", "marian", "--lines", "20")
     if load_model(trained_run).config.model.norm_position == "pre":
         assert outcome.exit_code == 2
-        assert "norm_position" in outcome.stderr and "but to ctranslate2, onnx" in outcome.stderr
+        assert "norm_position" in outcome.stderr and "it can be exported to ctranslate2, onnx" in outcome.stderr
         return
     assert outcome.exit_code == 0, outcome.stderr
     assert "20 of 20" in outcome.stdout
@@ -238,6 +244,110 @@ def test_the_pages_examples_translate_without_mt(program: str, trained_run: Path
 def test_training_says_what_its_model_can_be_exported_to() -> None:
     from mt.export.export import ways_out
 
-    assert ways_out(ModelConfig()) == "to ctranslate2, marian, onnx"
-    assert ways_out(ModelConfig(norm_position="pre")).startswith("to ctranslate2, onnx; not to marian: MarianMT knows model.norm_position")
-    assert ways_out(ModelConfig(architecture="rnn")).count("not to") == 3
+    assert ways_out(ModelConfig()) == "Can be exported to: ctranslate2, marian, onnx."
+    assert ways_out(ModelConfig(norm_position="pre")) == (
+        "Can be exported to: ctranslate2, onnx. Not marian, which requires model.norm_position: post (this run has pre)."
+    )
+    assert ways_out(ModelConfig(architecture="rnn")).startswith("Can be exported to: no other program. Not ctranslate2, which requires")
+
+
+def test_every_decoding_setting_is_taken_along_or_listed_as_lost() -> None:
+    """A new field of `decoding` is not forgotten: this fails until mt/export/decoding.py says what becomes of it."""
+    assert TAKEN.keys() == LOST.keys() == PROGRAMS.keys()
+    for program, taken in TAKEN.items():
+        groups = [{*taken}, {*LOST[program]}, {*WITHOUT_EFFECT}, {"method"}]
+        assert set.union(*groups) == {*DecodingConfig.model_fields} and sum(map(len, groups)) == len(DecodingConfig.model_fields)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_lost_setting_is_named_unless_it_is_at_its_default(program: str) -> None:
+    assert carry(DecodingConfig(), program).notes == []
+    changed = {
+        "coverage_penalty": 0.2, "shortlist": True, "precision": "bf16", "mbr": 9, "nbest": 8, "beam_size": 7, "length_penalty": 0.6,
+        "max_length_ratio": 1.5, "max_length_extra": 4, "no_repeat_ngram": 3, "method": "sampling", "temperature": 0.8, "top_k": 9,
+        "top_p": 0.9, "seed": 4,
+    }  # fmt: skip
+    options = DecodingConfig(**changed)
+    carried = carry(options, program)
+    named = {note.split(": ")[0].removeprefix("decoding.") for note in carried.notes}
+    assert named == {*LOST[program], "method"} and all(f"no counterpart in {program}" in note for note in carried.notes)
+    kept = {key: value for key, value in changed.items() if key in TAKEN[program]}
+    assert carried.settings == kept | ({"nbest": 7} if program == "marian" else {})
+    assert any("shortlist: true has" in note for note in carried.notes)
+
+
+def test_greedy_search_is_exported_as_a_beam_of_one() -> None:
+    carried = carry(DecodingConfig(method="greedy", no_repeat_ngram=2), "ctranslate2")
+    assert carried.notes == [] and carried.settings["beam_size"] == carried.settings["nbest"] == 1
+    assert carried.settings["mbr"] == 0 and carried.settings["no_repeat_ngram"] == 2
+
+
+class Mimic:
+    """A side of the check that translates as a model does, and goes on writing as long as it may."""
+
+    def __init__(self, translator: Translator, wrong: float = 0.0):
+        self.translator, self.wrong = translator, wrong
+
+    def translate(self, sources: list, options: DecodingConfig, limit: int) -> list[list[int]]:
+        found = [best for best, *_ in translate_ids(self.translator.model, sources, options)]
+        return [best.tokens + ([] if best.finished else [7] * (limit - len(best.tokens))) for best in found]
+
+    def score(self, sources: list, targets: list) -> list[list[float]]:
+        scored = [one.token_log_probs for one in score_ids(self.translator.model, sources, targets, 1.0)]
+        return [*scored[:-1], [*scored[-1][:-1], scored[-1][-1] + self.wrong]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"no_repeat_ngram": 1}, {"coverage_penalty": 2.0}, {"mbr": 4}, {"nbest": 3, "beam_size": 4},
+        {"method": "sampling", "temperature": 3.0, "nbest": 9},
+        {"max_length_ratio": 0.3, "max_length_extra": 1}, {"precision": "bf16"},
+    ],
+)  # fmt: skip
+def test_the_check_compares_the_same_search_whatever_the_run_asks_for(trained_run: Path, changes: dict[str, object]) -> None:
+    translator = Translator.load(trained_run)
+    translator.config = replace_fields(translator.config, {f"decoding.{key}": value for key, value in changes.items()})
+    sources = ["ba be bi ba be bi", "da", "mu mu mu mu mu mu mu mu mu mu mu mu", "ki du"]
+    found = check(translator, Mimic(translator), sources, sources)
+    assert found.greedy_equal == found.beam_equal == 4 and found.refusal(quantised=False) is None
+    assert found.exported_chrf == found.chrf
+    for wrong in (float("nan"), float("inf")):
+        refused = check(translator, Mimic(translator, wrong), sources, sources)
+        assert "not a number, or infinite" in refused.refusal(quantised=False) and refused.refusal(quantised=True)
+
+
+def test_the_check_leaves_out_what_is_longer_than_in_training(trained_run: Path) -> None:
+    translator = Translator.load(trained_run)
+    rows = ["ba\tba", f"{'ba ' * 4000}\tba", f"ba\t{'ba ' * 4000}", "da\tda"]
+    Path("v.tsv").write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+    translator.config = replace_fields(translator.config, {"data.valid": "v.tsv"})
+    assert pairs_to_check(translator, 200) == (["ba", "da"], ["ba", "da"])
+    Path("v.tsv").write_text("\n".join(["source\ttarget", rows[1]]) + "\n", encoding="utf-8")
+    with pytest.raises(ExportError, match="none of the run's valid pairs can check the export"):
+        pairs_to_check(translator, 200)
+
+
+@pytest.fixture(scope="module")
+def byte_tokenizer(cache: Path) -> Tokenizer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MT_CACHE", str(cache))
+        config = TokenizerConfig(vocab_size=290)
+        return train_tokenizer(config, ["ba be bi <s> bo", "나는 책을 읽었다."] * 50, ["ba be", "mu da"] * 50).tokenizer
+
+
+@pytest.mark.parametrize("kind", ["tokenizer", "byte_tokenizer"])
+def test_marian_takes_text_that_looks_like_a_special_token_for_text(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    tokenizer = request.getfixturevalue(kind)
+    transformers = pytest.importorskip("transformers", reason="the `marian` extra is not installed; `make test` installs it")
+    config = ModelConfig(d_model=32, num_heads=4, d_ff=24, encoder_layers=1, decoder_layers=1)
+    settings = {"beam_size": 4, "nbest": 2, "length_penalty": 0.6, "no_repeat_ngram": 3}
+    marian.write(random_model(config, tokenizer), tokenizer, tmp_path, settings=settings)
+    lines = ["ba be bi", "ba </s> be", "<unk> ba", "ba <pad> be", "ba <s> be", "</s>", "ba</s>", "ba >>ko<< be", "<0x41> ba", "▁ba", "☃ 책",
+             ""]
+    for loaded in (transformers.MarianTokenizer.from_pretrained(tmp_path), transformers.AutoTokenizer.from_pretrained(tmp_path)):
+        for line, ids in zip(lines, tokenizer.encode_source(lines), strict=True):
+            assert loaded(line)["input_ids"] == ids, line
+    generation = json.loads((tmp_path / "generation_config.json").read_text(encoding="utf-8"))
+    chosen = {"num_beams": 4, "num_return_sequences": 2, "length_penalty": 0.6, "no_repeat_ngram_size": 3, "max_length": marian.POSITIONS}
+    assert chosen.items() <= generation.items()

@@ -1,14 +1,19 @@
 """What every export must pass before it is called done: both sides score and translate the same sentences, and are compared.
 
 The given translations are scored by both (forced decoding): that compares the models whatever their searches do. Then both translate,
-greedily and with the run's beam; the other program's beam search need not be mt's: only greedy translations can be asked to be equal.
+greedily and with the run's beam, with nothing else that a run may ask for (no_repeat_ngram, coverage_penalty, mbr and the like), and each
+line with its own length limit. Another program's beam search may differ from mt's: only greedy translations must be equal.
 """
 
+import math
 import random
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
+
+import numpy
 
 from mt.config import DecodingConfig
 from mt.decoding.batches import translate_ids
@@ -61,11 +66,13 @@ class ExportCheck:
 
     def refusal(self, quantised: bool) -> str | None:
         """Why it does not pass; None when it does."""
+        if not math.isfinite(self.largest_difference):
+            return f"a token's log-probability is not a number, or infinite (difference: {self.largest_difference})"
         if quantised:
             if self.chrf_interval[1] < -LARGEST_LOSS:
                 return f"it loses {self.chrf - self.exported_chrf:.2f} chrF (at least {-self.chrf_interval[1]:.2f} with 95 % confidence)"
             return None
-        if self.largest_difference > LARGEST_DIFFERENCE:
+        if not self.largest_difference <= LARGEST_DIFFERENCE:
             return f"a token's log-probability differs by {self.largest_difference:.3g} nats (allowed: {LARGEST_DIFFERENCE:g})"
         if self.greedy_equal < LEAST_EQUAL * self.lines:
             return f"only {self.greedy_equal} of {self.lines} greedy translations are equal"
@@ -76,35 +83,49 @@ class ExportCheck:
         return asdict(self)
 
 
-def check(translator: Translator, side: Side, sources: Sequence[str], references: Sequence[str]) -> ExportCheck:
-    """Compare on these pairs, none of which may be empty."""
-    tokenizer, options = translator.tokenizer, translator.config.decoding.model_copy(update={"precision": "fp32"})
+def check(
+    translator: Translator, side: Side, sources: Sequence[str], references: Sequence[str], positions: int | None = None
+) -> ExportCheck:
+    """Compare on these pairs, none of which may be empty. positions: the most tokens that the side can write; None: no limit."""
+    tokenizer, greedy, beam = translator.tokenizer, *searches(translator.config.decoding)
     encoded, targets = tokenizer.encode_source(sources), tokenizer.encode_target(references)
-    limit = max(length_limit(len(source) - 1, options) for source in encoded)
-    scored = score_ids(translator.model, encoded, targets, options.length_penalty)
+    limits = [min(length_limit(len(source) - 1, beam), positions or sys.maxsize) for source in encoded]
+    scored = score_ids(translator.model, encoded, targets, beam.length_penalty)
     differences = [
         abs(one - other)
         for ours, theirs in zip(scored, side.score(encoded, targets), strict=True)
         for one, other in zip(ours.token_log_probs, theirs, strict=True)
     ]
-    greedy = options.model_copy(update={"method": "greedy", "beam_size": 1, "nbest": 1})
-    beam = options.model_copy(update={"method": "beam" if options.beam_size > 1 else "greedy", "nbest": 1})
     found, seconds = {}, {}
     for name, chosen in (("greedy", greedy), ("beam", beam)):
         begin = time.perf_counter()
         ours = [best.tokens for best, *_ in translate_ids(translator.model, encoded, chosen)]
         between = time.perf_counter()
-        theirs = side.translate(encoded, chosen, limit)
+        theirs = side.translate(encoded, chosen, max(limits))
         seconds[name] = (between - begin, time.perf_counter() - between)
-        found[name] = (ours, theirs)
+        found[name] = [_cut(ours, limits), _cut(theirs, limits)]
     texts = [[tokenizer.decode_target(tokens) for tokens in tokens_of] for tokens_of in found["beam"]]
     target = translator.config.target
     ours, theirs = (quick_scores(hypotheses, references, target) for hypotheses in texts)
     equal = {name: sum(one == other for one, other in zip(*pair, strict=True)) for name, pair in found.items()}
     return ExportCheck(
-        len(sources), equal["greedy"], equal["beam"], max(differences), ours["bleu"], theirs["bleu"], ours["chrf"], theirs["chrf"],
+        len(sources), equal["greedy"], equal["beam"], float(numpy.max(differences)),
+        ours["bleu"], theirs["bleu"], ours["chrf"], theirs["chrf"],
         _interval(*texts, references, target), seconds["beam"][0] / seconds["beam"][1],
     )  # fmt: skip
+
+
+def _cut(translations: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
+    """Each translation to its own limit."""
+    return [list(tokens[:limit]) for tokens, limit in zip(translations, limits, strict=True)]
+
+
+def searches(options: DecodingConfig) -> tuple[DecodingConfig, DecodingConfig]:
+    """Greedy search and beam search with the run's beam and lengths and nothing else: what both programs do."""
+    kept = {key: getattr(options, key) for key in ("length_penalty", "max_length_ratio", "max_length_extra", "max_tokens")}
+    size = 1 if options.method == "greedy" else options.beam_size
+    greedy = DecodingConfig(method="greedy", beam_size=1, **kept)
+    return greedy, DecodingConfig(beam_size=size, **kept) if size > 1 else greedy
 
 
 def _interval(ours: Sequence[str], theirs: Sequence[str], references: Sequence[str], target: str) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """A trained Transformer as a CTranslate2 model, written with CTranslate2's own specification (its TransformerSpec).
 
 CTranslate2 (https://github.com/OpenNMT/CTranslate2) is an inference engine in C++; what is written here needs neither torch nor mt. Its
-table of positions has a fixed length: sentences beyond POSITIONS tokens are refused there. Recurrent models have no counterpart.
+table of positions has a fixed length: what is longer on a side is refused there. Recurrent models have no counterpart.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.data.special_ids import BOS, EOS, PAD
-from mt.data.tokenizer import Tokenizer, Vocabulary
-from mt.errors import ExportError
+from mt.data.tokenizer import Tokenizer
+from mt.export.engine import pieces, require_ctranslate2
 from mt.model.positions import sinusoidal_table
 from mt.model.transformer import FeedForward, Transformer
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SEARCH = "its search is not mt's"
 """What finds the translations of the check's other side."""
 POSITIONS = 2048
-"""Rows of the table of positions, where positions are not learned."""
+"""Rows of the table of positions at least, where positions are not learned."""
 QUANTIZATIONS = ("int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16")
 """What CTranslate2 can store weights as, besides fp32."""
 _BATCH = 64
@@ -34,21 +34,22 @@ _BATCH = 64
 def refusal(config: ModelConfig) -> str | None:
     """Why a model of this configuration cannot become a CTranslate2 model; None if it can."""
     if config.architecture != "transformer":
-        return f"CTranslate2 runs Transformers, and model.architecture is {config.architecture}"
+        return f"which requires model.architecture: transformer (this run has {config.architecture})"
     return None
 
 
 def require() -> None:
-    """ExportError when CTranslate2 is not installed."""
-    try:
-        import ctranslate2  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise ExportError("ctranslate2 is not installed; pip install 'mt-trainer[export]', or pip install ctranslate2") from error
+    """ExportError when CTranslate2 is not installed, or too old."""
+    require_ctranslate2()
 
 
-def write(model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: str | None = None) -> None:
-    """Write the model into a folder that exists. quantization: None keeps fp32, otherwise one of QUANTIZATIONS."""
-    spec = build_spec(model)
+def write(model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: str | None = None, positions: int = POSITIONS) -> None:
+    """Write the model into a folder that exists.
+
+    quantization: None keeps fp32, otherwise one of QUANTIZATIONS. positions: the longest text in tokens, end included, where positions are
+    computed (learned ones have their own number).
+    """
+    spec = build_spec(model, positions)
     spec.register_source_vocabulary(pieces(tokenizer.source))
     spec.register_target_vocabulary(pieces(tokenizer.target))
     spec.config.bos_token, spec.config.eos_token, spec.config.unk_token = (
@@ -58,11 +59,6 @@ def write(model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: 
     spec.validate()
     spec.optimize(quantization=quantization)
     spec.save(str(folder))
-
-
-def pieces(vocabulary: Vocabulary) -> list[str]:
-    """Every piece of a vocabulary, by id."""
-    return vocabulary.processor.id_to_piece(list(range(len(vocabulary))))
 
 
 class Exported:
@@ -85,22 +81,23 @@ class Exported:
         """
         found = self._translator.translate_batch(
             self._source(sources), max_batch_size=_BATCH, beam_size=options.beam_size, length_penalty=options.length_penalty,
-            max_decoding_length=limit, min_decoding_length=0, suppress_sequences=self._never,
+            max_decoding_length=limit, min_decoding_length=0, max_input_length=0, suppress_sequences=self._never,
         )  # fmt: skip
         return [[self._target_ids[piece] for piece in result.hypotheses[0]] for result in found]
 
     def score(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[list[float]]:
         """The log-probability of each target token, EOS included."""
         given = [[self._target_pieces[token] for token in target if token != EOS] for target in targets]
-        return [result.log_probs for result in self._translator.score_batch(self._source(sources), given, max_batch_size=_BATCH)]
+        found = self._translator.score_batch(self._source(sources), given, max_batch_size=_BATCH, max_input_length=0)
+        return [result.log_probs for result in found]
 
     def _source(self, sources: Sequence[Sequence[int]]) -> list[list[str]]:
         """Pieces without EOS, which CTranslate2 adds by itself."""
         return [[self._source_pieces[token] for token in source if token != EOS] for source in sources]
 
 
-def build_spec(model: Transformer) -> "TransformerSpec":
-    """The specification that holds the model's weights."""
+def build_spec(model: Transformer, positions: int) -> "TransformerSpec":
+    """The specification that holds the model's weights, and a table of that many positions where they are not learned."""
     from ctranslate2.specs import common_spec, transformer_spec
 
     config = model.config
@@ -119,7 +116,7 @@ def build_spec(model: Transformer) -> "TransformerSpec":
     decoder.projection.weight = _array(model.output_weight_VD)
     encoder.scale_embeddings = decoder.scale_embeddings = True
     if config.positions != "rotary":
-        encoder.position_encodings.encodings = decoder.position_encodings.encodings = _positions(model)
+        encoder.position_encodings.encodings = decoder.position_encodings.encodings = _positions(model, positions)
     if config.norm_position == "pre":
         _set_norm(encoder.layer_norm, model.encoder_norm)
         _set_norm(decoder.layer_norm, model.decoder_norm)
@@ -140,12 +137,12 @@ def _array(weight: Tensor) -> numpy.ndarray:
     return weight.detach().float().cpu().numpy().copy()
 
 
-def _positions(model: Transformer) -> numpy.ndarray:
+def _positions(model: Transformer, positions: int) -> numpy.ndarray:
     """What is added to the embeddings, a row for each position."""
     config = model.config
     if config.positions == "learned":
         return _array(model.positions.embedding.weight)
-    table_TD = sinusoidal_table(POSITIONS, config.d_model)
+    table_TD = sinusoidal_table(positions, config.d_model)
     return _array(table_TD if config.positions == "sinusoidal" else torch.zeros_like(table_TD))
 
 

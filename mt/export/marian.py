@@ -9,24 +9,25 @@ weight, which changes nothing else. Nothing of transformers is needed to write t
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.data.special_ids import BOS, EOS, PAD
-from mt.data.tokenizer import Tokenizer
+from mt.data.special_ids import BOS, EOS, PAD, UNK
+from mt.data.tokenizer import Tokenizer, Vocabulary
 from mt.errors import ExportError
-from mt.export.ctranslate2 import pieces
+from mt.export.decoding import TAKEN
+from mt.export.engine import pieces
 from mt.files import write_atomically
 from mt.model.transformer import Transformer
 
 SEARCH = "its search is not mt's"
 """What finds the translations of the check's other side."""
 POSITIONS = 1024
-"""Tokens of the longest sentence, a number that MarianMT's table of positions needs."""
+"""Tokens of the longest sentence at least, a number that MarianMT's table of positions needs."""
 _BATCH = 32
 
 
@@ -36,7 +37,7 @@ def refusal(config: ModelConfig) -> str | None:
               "activation": ("relu", "gelu")}  # fmt: skip
     for key, values in wanted.items():
         if getattr(config, key) not in values:
-            return f"MarianMT knows model.{key} {' or '.join(values)} alone, and it is {getattr(config, key)}"
+            return f"which requires model.{key}: {' or '.join(values)} (this run has {getattr(config, key)})"
     return None
 
 
@@ -50,8 +51,13 @@ def require() -> None:
         ) from error
 
 
-def write(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the model and its tokenizer into a folder that exists."""
+def write(
+    model: Transformer, tokenizer: Tokenizer, folder: Path, positions: int = POSITIONS, settings: Mapping[str, object] | None = None
+) -> None:
+    """Write the model and its tokenizer into a folder that exists.
+
+    positions: the longest text in tokens, end included. settings: of decoding, as `carry` gives them; None: greedy search.
+    """
     from safetensors.torch import save_file
 
     save_file({name: weight.contiguous() for name, weight in weights(model)}, folder / "model.safetensors", {"format": "pt"})
@@ -66,15 +72,22 @@ def write(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
         "d_model": config.d_model, "encoder_layers": config.encoder_layers, "decoder_layers": config.decoder_layers,
         "num_hidden_layers": config.encoder_layers, "encoder_attention_heads": config.num_heads,
         "decoder_attention_heads": config.num_heads, "encoder_ffn_dim": config.d_ff, "decoder_ffn_dim": config.d_ff,
-        "activation_function": config.activation, "max_position_embeddings": POSITIONS, "normalize_before": False,
+        "activation_function": config.activation, "max_position_embeddings": positions, "normalize_before": False,
         "normalize_embedding": False, "add_final_layer_norm": False, "forced_eos_token_id": None,
         "dropout": config.dropout, "attention_dropout": config.attention_dropout, "activation_dropout": config.activation_dropout,
         **special,
     })  # fmt: skip
     _write_json(folder / "generation_config.json", special | {
-        "num_beams": 1, "max_length": POSITIONS // 2, "bad_words_ids": [[PAD], [BOS]], "renormalize_logits": False,
+        **_generation(settings or {"beam_size": 1}), "max_length": positions, "bad_words_ids": [[PAD], [BOS]], "renormalize_logits": False,
     })  # fmt: skip
-    _write_tokenizer(tokenizer, folder, shared)
+    _write_tokenizer(tokenizer, folder, shared, positions)
+
+
+def _generation(settings: Mapping[str, object]) -> dict[str, object]:
+    """Decoding settings by transformers' names. What is off there is left out, or transformers warns of it."""
+    off = {"nbest": 1, "no_repeat_ngram": 0, "length_penalty": settings.get("length_penalty") if settings["beam_size"] == 1 else None}
+    names = TAKEN["marian"]
+    return {names[key]: value for key, value in settings.items() if key not in off or value != off[key]}
 
 
 def weights(model: Transformer) -> Iterator[tuple[str, Tensor]]:
@@ -119,19 +132,33 @@ def _norm(place: str, norm: nn.LayerNorm, order_D: Tensor) -> Iterator[tuple[str
     yield f"{place}.bias", norm.bias.detach()[order_D]
 
 
-def _write_tokenizer(tokenizer: Tokenizer, folder: Path, shared: bool) -> None:
-    """The SentencePiece models as they are, and their pieces with our ids."""
+def _write_tokenizer(tokenizer: Tokenizer, folder: Path, shared: bool, positions: int) -> None:
+    """The SentencePiece models as they are, and their pieces with our ids. What looks like a special token in a text is text."""
     for name, vocabulary in (("source", tokenizer.source), ("target", tokenizer.target)):
         write_atomically(folder / f"{name}.spm", vocabulary.processor.serialized_model_proto())
-    _write_json(folder / "vocab.json", {piece: token for token, piece in enumerate(pieces(tokenizer.source))})
+    _write_json(folder / "vocab.json", {piece: token for token, piece in enumerate(names_of(tokenizer.source))})
     settings = {
-        "tokenizer_class": "MarianTokenizer", "model_max_length": POSITIONS, "separate_vocabs": not shared,
-        "clean_up_tokenization_spaces": False, "unk_token": tokenizer.source.processor.id_to_piece(tokenizer.source.processor.unk_id()),
-        "eos_token": tokenizer.source.processor.id_to_piece(EOS), "pad_token": tokenizer.source.processor.id_to_piece(PAD),
+        "tokenizer_class": "MarianTokenizer", "model_max_length": positions, "separate_vocabs": not shared,
+        "split_special_tokens": True,
+        "clean_up_tokenization_spaces": False, "unk_token": names_of(tokenizer.source)[UNK], "eos_token": names_of(tokenizer.source)[EOS],
+        "pad_token": names_of(tokenizer.source)[PAD],
     }  # fmt: skip
     if not shared:
-        _write_json(folder / "target_vocab.json", {piece: token for token, piece in enumerate(pieces(tokenizer.target))})
+        _write_json(folder / "target_vocab.json", {piece: token for token, piece in enumerate(names_of(tokenizer.target))})
     _write_json(folder / "tokenizer_config.json", settings)
+
+
+def names_of(vocabulary: Vocabulary) -> list[str]:
+    """Every piece by id, as MarianTokenizer looks it up.
+
+    It looks up what SentencePiece cuts from a text, and an unknown run of characters, such as `</s>`, comes as it is. So that this is not
+    taken for a special piece, these have names that no such run can have, unless bytes spell all that is unknown.
+    """
+    found = pieces(vocabulary)
+    if not any(vocabulary.processor.is_byte(list(range(len(vocabulary))))):
+        for token in (PAD, BOS, EOS):
+            found[token] = f"▁{found[token]}▁"
+    return found
 
 
 def _write_json(path: Path, content: dict) -> None:
@@ -155,13 +182,13 @@ class Exported:
         """
         found: list[list[int]] = []
         beam = options.beam_size if options.method == "beam" else 1
-        penalty = {"length_penalty": options.length_penalty} if beam > 1 else {}
+        chosen = {"no_repeat_ngram_size": 0, "num_return_sequences": 1, "length_penalty": options.length_penalty if beam > 1 else 1.0}
         for first in range(0, len(sources), _BATCH):
             ids_BS = _padded(sources[first : first + _BATCH])
             with torch.inference_mode():
                 ids_BT = self.model.generate(
                     input_ids=ids_BS, attention_mask=(ids_BS != PAD).long(), num_beams=beam, max_new_tokens=limit, do_sample=False,
-                    **penalty,
+                    **chosen,
                 )  # fmt: skip
             for row in ids_BT[:, 1:].tolist():
                 found.append(row[: row.index(EOS)] if EOS in row else [token for token in row if token != PAD])

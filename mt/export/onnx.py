@@ -6,7 +6,7 @@
 
 A row is a sentence in greedy search and a hypothesis in beam search; mask is true where a row sees a slot of its cache, its own, the last
 one, included. So rows may stand at different positions, and reordering a beam is indexing every array by row. The graphs are written
-operation by operation, in fp32, for opset 17. A table of sinusoids has POSITIONS rows: longer sentences fail there.
+operation by operation, in fp32, for opset 17. A table of sinusoids has a fixed number of rows: what is longer on a side fails there.
 """
 
 import json
@@ -35,7 +35,7 @@ __all__ = ["Exported", "refusal", "require", "write"]
 SEARCH = "mt's own search over it"
 """What finds the translations of the check's other side."""
 POSITIONS = 2048
-"""Rows of the table of positions, where positions are sinusoidal."""
+"""Rows of the table of positions at least, where positions are sinusoidal."""
 OPSET, IR = 17, 8
 _LARGEST_FILE = 1_900_000_000
 """Bytes of weights beyond which they stand in a file of their own: ONNX files end at 2 GB."""
@@ -44,7 +44,7 @@ _LARGEST_FILE = 1_900_000_000
 def refusal(config: ModelConfig) -> str | None:
     """Why a model of this configuration cannot become these graphs; None if it can."""
     if config.architecture != "transformer":
-        return f"the graphs are a Transformer's, and model.architecture is {config.architecture}"
+        return f"which requires model.architecture: transformer (this run has {config.architecture})"
     return None
 
 
@@ -57,12 +57,12 @@ def require() -> None:
         raise ExportError(f"{error.name} is not installed; pip install 'mt-trainer[onnx]', or pip install onnx onnxruntime") from error
 
 
-def write(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write both graphs into a folder that exists."""
+def write(model: Transformer, tokenizer: Tokenizer, folder: Path, positions: int = POSITIONS) -> None:
+    """Write both graphs into a folder that exists. positions: the longest text in tokens, end included, where positions are computed."""
     import onnx
 
     del tokenizer  # export.py writes it
-    for name, graph in (("encoder", encoder_graph(model)), ("decoder", decoder_graph(model))):
+    for name, graph in (("encoder", encoder_graph(model, positions)), ("decoder", decoder_graph(model, positions))):
         large = graph.ByteSize() >= _LARGEST_FILE
         if not large:
             onnx.checker.check_model(graph, full_check=True)
@@ -72,10 +72,11 @@ def write(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
 class _Graph:
     """A graph that grows by one operation at a time; results are known by their names."""
 
-    def __init__(self, model: Transformer):
+    def __init__(self, model: Transformer, positions: int):
         import onnx
 
         self.config = model.config
+        self._positions = positions
         self._onnx = onnx
         self._nodes: list[Any] = []
         self._weights: dict[str, Any] = {}
@@ -181,7 +182,7 @@ class _Graph:
         config = self.config
         x = self.op("Mul", self.op("Gather", self.weight(embedding.weight), token, axis=0), self.number(math.sqrt(config.d_model)))
         if config.positions == "sinusoidal":
-            table = self.constant(sinusoidal_table(POSITIONS, config.d_model).numpy())
+            table = self.constant(sinusoidal_table(self._positions, config.d_model).numpy())
         elif config.positions == "learned":
             table = self.weight(positions.embedding.weight)
             position = self.op("Min", position, self.constant(numpy.array(positions.embedding.num_embeddings - 1, dtype=numpy.int64)))
@@ -220,9 +221,9 @@ class _Graph:
         return self.op("Unsqueeze", numbers, self.ints(1, 2))
 
 
-def encoder_graph(model: Transformer) -> "ModelProto":
+def encoder_graph(model: Transformer, positions: int = POSITIONS) -> "ModelProto":
     """Source tokens to the keys and values that each decoder layer's cross-attention asks."""
-    graph = _Graph(model)
+    graph = _Graph(model, positions)
     config = model.config
     source = graph.input("source", "INT64", ["B", "S"])
     mask = graph.op("Not", graph.op("Equal", source, graph.constant(numpy.array(PAD, dtype=numpy.int64))), name="source_mask")
@@ -251,9 +252,9 @@ def encoder_graph(model: Transformer) -> "ModelProto":
     return graph.finished("encoder")
 
 
-def decoder_graph(model: Transformer) -> "ModelProto":
+def decoder_graph(model: Transformer, positions: int = POSITIONS) -> "ModelProto":
     """One token of every row to the log-probabilities of the next, and longer caches."""
-    graph = _Graph(model)
+    graph = _Graph(model, positions)
     config = model.config
     heads, width = config.num_heads, config.d_model // config.num_heads
     token, position = (graph.input(name, "INT64", ["R"]) for name in ("token", "position"))

@@ -374,4 +374,4 @@ def _write_opening(training: Training) -> None:
         training.hardware.precision, training.hardware.device, processes, training.hardware.reason,
     )
     if not training.state.step:
-        _log.info("mt export will be able to write it %s", ways_out(training.config.model))
+        _log.info("%s", ways_out(training.config.model))
