@@ -4,13 +4,16 @@ Nothing heavy is imported.
 """
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mt.documents.document import Document, format_of, refuse_columns
+from mt.documents.content import START_BYTES, refuse_other_content
+from mt.documents.document import Document, refuse_columns
 from mt.documents.fit import FittingTranslator
+from mt.documents.kinds import format_of
 from mt.documents.parts import Source
 from mt.errors import DataError, DecodingError
 from mt.output import refuse_unwritable
@@ -47,7 +50,7 @@ def fitting(search: Callable[..., list[list[Translation]]], translator: Any) -> 
     def count(lines: Sequence[str]) -> list[int]:
         return [len(tokens) for tokens in translator.tokenizer.encode_source(lines)]
 
-    return FittingTranslator(best, count, translator.max_source_tokens, translator.target_language)
+    return FittingTranslator(best, count, translator.max_source_tokens, translator.target_language, translator.source_language)
 
 
 def is_document(input: Path | None, output: Path | None, options: DocumentOptions, line_options: Sequence[str]) -> bool:
@@ -64,6 +67,8 @@ def is_document(input: Path | None, output: Path | None, options: DocumentOption
         raise DecodingError(f"{options.given()[0]}: standard input has no name with an ending; say what it is with --format")
     format = format_of(input, options.format)
     refuse_columns(format, options.column, options.into)
+    if not piped and input.is_file():  # now, before a model is loaded
+        refuse_other_content(Source(input).start(START_BYTES), input, format, options.format is not None)
     refuse_unwritable(options.report)
     if line_options:
         given = [option for option in options.given() if option != "--format"]
@@ -87,13 +92,17 @@ def translate_document(
     from mt.documents.job import survey, translate_to_file, translate_to_stream
     from mt.documents.report import Report
 
-    format = format_of(input, options.format)
-    document = Document(_source(input), format, translator.source_language, options.column, options.into, options.sentences)
+    began, language = time.monotonic(), translator.source_language
+    format = format_of(input, options.format, language)
+    source = _source(input)
+    refuse_other_content(source.start(START_BYTES), source.path, format, options.format is not None)
+    document = Document(source, format, language, options.column, options.into, options.sentences)
     surveyed = survey(document)
     if not surveyed.total:
-        _tell(f"note: {document.source.path}: read as {format}, there is nothing to translate in it")
+        _tell(f"note: {source.path}: read as {format}, there is nothing to translate in it")
     fits = fitting(search, translator)
-    with Report(options.report, translator.source_language == translator.target_language) as report:
+    earlier = 0
+    with Report(options.report, language == translator.target_language, language) as report:
         if output is None:
             translate_to_stream(document, surveyed, fits, _to_standard_output, report)
         elif output.exists() and not output.is_file():  # /dev/null, a pipe: not to be replaced by a file, and nothing to go on with
@@ -101,9 +110,35 @@ def translate_document(
                 translate_to_stream(document, surveyed, fits, stream.write, report)
         else:
             asked = {f"--{name}": getattr(options, name) for name in ("column", "into", "sentences")}
-            job = {"the model": model_hashes(translator), **shortlist_hash(translator, settings), "--format": document.format, **asked}
-            translate_to_file(document, surveyed, fits, output, {**job, **settings}, options.restart, report, _tell)
+            job = {**model_facts(translator, settings), "--format": document.format, **asked}
+            earlier = translate_to_file(document, surveyed, fits, output, {**job, **settings}, options.restart, report, _tell)
         _tell(report.finish())
+    if report.kept and not report.translated:
+        _tell(
+            f"note: {source.path}: nothing in it has a letter of {language}, the model's source language, so everything was left as it is; "
+            "is this the right file, column and model?"
+        )
+    _tell(summary(output, report.translated, report.kept, report.flagged, time.monotonic() - began, earlier))
+
+
+def summary(output: Path | None, translated: int, kept: int, flagged: int, seconds: float, earlier: int = 0) -> str:
+    """The last line: what was written where, and how long it took. earlier: translations that a stopped job had left in its journal."""
+    from mt.run_facts import duration
+
+    before = f" ({earlier} of them before it was interrupted)" if earlier else ""
+    left = f", {kept} kept as they are" if kept else ""
+    to_check = f", {flagged} flagged" if flagged else ""
+    units = f"{translated} unit{'s' * (translated != 1)} translated{left}{before}{to_check}"
+    return f"{output or 'standard output'}: {units}; {f'{seconds:.1f} s' if seconds < 10 else duration(seconds)}"
+
+
+def model_facts(translator: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the translations depend on of a model, by names that a person understands. settings: see `translate_document`."""
+    facts = {
+        "the model": model_hashes(translator), "source": translator.source_language, "target": translator.target_language,
+        "the longest line": translator.max_source_tokens,
+    }  # fmt: skip
+    return facts | shortlist_hash(translator, settings)
 
 
 def model_hashes(translator: Any) -> list[str]:

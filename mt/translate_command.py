@@ -4,13 +4,17 @@ Nothing heavy is imported until it is needed: an exported model translates witho
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mt.data.encodings import decode_text, normalise
-from mt.document_command import DocumentOptions, fitting, is_document, translate_document
+from mt.document_command import DocumentOptions, fitting, is_document, summary, translate_document
+from mt.documents.content import START_BYTES, refuse_other_content
+from mt.documents.kinds import format_of
+from mt.documents.words import has_source_words
 from mt.errors import DataError, DecodingError, RunError
 from mt.export.manifest import export_of_run, named_export
 from mt.output import line_bar, put_lines, refuse_unwritable
@@ -59,6 +63,8 @@ def translate_lines(request: TranslateRequest) -> None:
     lines = [] if as_document else _lines_to_translate(request)
     instant = not as_document and not request.scores
     translator = open_translator(request.models, request.engine, request.device, instant)
+    if request.input is not None:
+        format_of(request.input, request.document.format, translator.source_language)  # the language was not known before
     if request.alignment is not None and not hasattr(translator, "model"):
         raise DecodingError("--alignment reads attention weights, which CTranslate2 does not give; use --engine torch with the run itself")
     search = _search(request, translator)
@@ -70,6 +76,7 @@ def translate_lines(request: TranslateRequest) -> None:
 
 def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator, search) -> None:
     """Lines, held in memory: arguments, standard input, and files with options that are of single lines."""
+    began = time.monotonic()
     count = _asked_nbest(request, translator)
     whole = [option for option in _line_options(request) if option != "--scores"] or ["decoding.nbest"] * (count > 1)
     with line_bar(len(lines), request.input is not None) as progress:
@@ -94,6 +101,10 @@ def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator
         )
     if request.require:
         _tell_lacking(lines, [best.text for best, *_ in nbest], translator.constraints(require=request.require).required)
+    if request.output is not None or request.input is not None:
+        worded = sum(has_source_words(line, translator.source_language) for line in lines)
+        kept = sum(bool(line.strip()) for line in lines) - worded
+        print(summary(request.output, worded, kept, 0, time.monotonic() - began), file=sys.stderr)
 
 
 def _line_options(request: TranslateRequest) -> list[str]:
@@ -166,11 +177,21 @@ def converse(request: TranslateRequest) -> None:
 
 
 def _search(request: TranslateRequest, translator) -> Callable[[Sequence[str], Callable[[int], None]], list[list[Translation]]]:
-    """What finds the translations of lines, with a function that is told how many are done."""
+    """What finds the translations of lines, with a function that is told how many are done.
+
+    A line without a letter of the source language is its own translation: the model would make something up.
+    """
     find, options = _finder(request, translator), translator.options(**request.changes)
     if "coverage_penalty" in request.changes and options.method != "beam":
         raise DecodingError(f"--coverage-penalty ranks what beam search has found, and the method is {options.method}; use --method beam")
-    return lambda lines, progress: find(lines, options, progress)
+
+    def search(lines: Sequence[str], progress: Callable[[int], None]) -> list[list[Translation]]:
+        asked = [not line.strip() or has_source_words(line, translator.source_language) for line in lines]
+        found = iter(find([line for line, own in zip(lines, asked, strict=True) if own], options, progress) if any(asked) else [])
+        progress(len(lines) - sum(asked))
+        return [next(found) if own else [Translation(line, 0.0, 0.0, True)] for line, own in zip(lines, asked, strict=True)]
+
+    return search
 
 
 def _finder(request: TranslateRequest, translator) -> Callable[..., list[list[Translation]]]:
@@ -220,7 +241,9 @@ def _lines_to_translate(request: TranslateRequest) -> list[str]:
         return read_lines(request.input)
     if sys.stdin.isatty():
         print("reading sentences from the keyboard, one a line; Ctrl-D ends", file=sys.stderr)
-    text = decode_text(sys.stdin.buffer.read(), "standard input")
+    data = sys.stdin.buffer.read()
+    refuse_other_content(data[:START_BYTES], "standard input", "text", asked=False)
+    text = decode_text(data, "standard input")
     return [normalise(line) for line in text.removesuffix("\n").split("\n")] if text else []
 
 

@@ -1,22 +1,14 @@
-"""Which format a file has, and a document as something that can be read again and again."""
+"""A document as something that can be read again and again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mt.documents.parts import Part, Source
+from mt.documents.placeholders import with_placeholders
 from mt.documents.text import text_parts
 from mt.errors import DataError
 
-_ENDINGS = {
-    ".txt": "text", ".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".srt": "srt", ".vtt": "vtt", ".md": "markdown",
-    ".markdown": "markdown",
-}  # fmt: skip
-FORMATS = ("text", "tsv", "csv", "jsonl", "srt", "vtt", "markdown")
-"""What `--format` takes."""
 _TABLES = ("tsv", "csv", "jsonl")
-_OTHERS = (".json", ".parquet", ".html", ".htm", ".xml", ".docx", ".odt", ".xlsx", ".pdf", ".rtf", ".ass", ".po", ".rst", ".tex")
-"""Endings that promise a structure which is not kept here."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +17,7 @@ class Document:
 
     source: Source
     format: str
-    """One of FORMATS."""
+    """One of FORMATS (mt/documents/kinds.py)."""
     language: str
     """The code of the source language: the column to translate where none is named."""
     column: str | None = None
@@ -37,7 +29,9 @@ class Document:
 
     def parts(self) -> Iterator[Part]:
         """All parts in order, read anew. DataError for what the format does not allow, with the line."""
-        return (replace(part, sentences=True) for part in self._parts()) if self.sentences else self._parts()
+        for part in self._parts():
+            own = part if self.format == "markdown" else with_placeholders(part)  # Markdown finds its own, since they can be escaped
+            yield replace(own, sentences=True) if self.sentences else own
 
     def _parts(self) -> Iterator[Part]:
         if self.format == "text":
@@ -54,25 +48,6 @@ class Document:
         from mt.documents.markdown import markdown_parts
 
         return markdown_parts(self.source)
-
-
-def format_of(path: Path, asked: str | None) -> str:
-    """The format that was asked for, else that of the name's ending (before .gz); anything unknown is text.
-
-    DataError for an unknown format, and for an ending whose structure would be lost.
-    """
-    if asked is not None:
-        if asked not in FORMATS:
-            raise DataError(f"--format: '{asked}' is none of {', '.join(FORMATS)}")
-        return asked
-    name = Path(path.name[:-3]) if path.suffix.lower() == ".gz" else path
-    ending = name.suffix.lower()
-    if ending in _OTHERS:
-        raise DataError(
-            f"{path}: '{ending}' is no format that keeps its structure here (these do: {', '.join(FORMATS)}); convert it, or translate it "
-            "line by line with --format text"
-        )
-    return _ENDINGS.get(ending, "text")
 
 
 def refuse_columns(format: str, column: str | None, into: str | None) -> None:

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from mt.data.language_codes import short_code
 from mt.documents.inline import Inline, has_words
 from mt.documents.parts import Part
+from mt.documents.placeholders import with_placeholders
 from mt.documents.sentences import split_sentences
+from mt.documents.words import has_source_words
 from mt.translation import Translation
 
 Search = Callable[[Sequence[str], Callable[[int], None]], list[Translation]]
@@ -30,7 +32,7 @@ class Fate(Enum):
 
     TRANSLATED = 0
     WORDLESS = 1
-    """Nothing in it to translate: a bullet, a number, notes of music. It stays as it is."""
+    """Without a letter of the source language: a bullet, a number, an address, a name in another script. It stays as it is."""
     TOO_LONG = 2
     """Longer than the model takes, and not to be cut. It stays as it is, and that is told."""
 
@@ -68,16 +70,16 @@ class FittingTranslator:
     """Translates texts of any length.
 
     search: translates lines. count: tokens of each line, end included. limit: the most tokens of a line the model takes. target: the
-    code of the target language.
+    code of the target language. source: that of the source language; what has none of its letters is kept, and "" means any letter.
     """
 
-    def __init__(self, search: Search, count: Callable[[Sequence[str]], list[int]], limit: int, target: str):
-        self._search, self._count, self._limit = search, count, limit
+    def __init__(self, search: Search, count: Callable[[Sequence[str]], list[int]], limit: int, target: str, source: str = ""):
+        self._search, self._count, self._limit, self._source = search, count, limit, source
         self._between = "" if short_code(target) in _UNSPACED else " "
 
     def lines(self, lines: Sequence[str], progress: Callable[[int], None]) -> list[Translated]:
-        """Lines without markup, cut only when they are too long."""
-        return self.parts([Part(raw=line, text=line) for line in lines], progress)
+        """Lines of plain text, cut only when they are too long."""
+        return self.parts([with_placeholders(Part(raw=line, text=line)) for line in lines], progress)
 
     def parts(self, parts: Sequence[Part], progress: Callable[[int], None]) -> list[Translated]:
         """The texts of parts. progress: called with the number of parts done since its last call."""
@@ -124,7 +126,7 @@ class FittingTranslator:
         cut = [self.cut(part.text, part.sentences) for part in parts]
         inline = [Inline(part) for part in parts]
         wanted = {piece.text for pieces in cut for piece in pieces if piece.fate is Fate.TRANSLATED}
-        phrases = list(dict.fromkeys(phrase for part in inline for phrase in part.phrases()))
+        phrases = list(dict.fromkeys(phrase for part in inline for phrase in part.phrases() if self._has_words(phrase)))
         wanted |= {phrase for phrase, fits in zip(phrases, self._fits(phrases), strict=True) if fits}
         found = self._translate(sorted(wanted), total, progress)
         return self._with_markup(inline, [self._joined(pieces, found) for pieces in cut], found)
@@ -132,14 +134,16 @@ class FittingTranslator:
     def cut(self, text: str, sentences: bool) -> list[Piece]:
         """The pieces of a text. Joined, with what stands behind each, they are the text, character for character.
 
-        sentences: cut at every sentence, not only where it is too long, and keep what has no words.
+        sentences: cut at every sentence, not only where it is too long.
         """
+        if text.strip() and not self._has_words(text):
+            return [Piece(text, "", Fate.WORDLESS)]
         if not sentences and "\n" not in text and self._fits([text])[0]:
             return [Piece(text, "", Fate.TRANSLATED)]
         pieces: list[Piece] = []
         found = split_sentences(text)
         for (sentence, behind), fits in zip(found, self._fits([sentence for sentence, _ in found]), strict=True):
-            if not has_words(sentence) and (sentences or not sentence):
+            if not self._has_words(sentence):
                 pieces.append(Piece(sentence, behind, Fate.WORDLESS))
             elif fits:
                 pieces.append(Piece(sentence, behind, Fate.TRANSLATED))
@@ -150,7 +154,7 @@ class FittingTranslator:
     def _cut_at(self, text: str, marks: Sequence[re.Pattern[str]]) -> list[Piece]:
         """A text that is too long, cut at the first kind of mark into as few pieces as fit; what still does not, at the next kind."""
         if not marks:
-            return [Piece(text, "", Fate.TOO_LONG)]
+            return [Piece(text, "", Fate.TOO_LONG if has_words(text) else Fate.WORDLESS)]
         units = _split(text, marks[0])
         sizes = self._count([unit for unit, _ in units])
         pieces: list[Piece] = []
@@ -163,10 +167,15 @@ class FittingTranslator:
             while not (fits := self._fits([joined := _text(units[start:end])])[0]) and end - start > 1:
                 end -= 1  # together they can take more tokens than apart, though hardly ever
             behind = units[end - 1][1]
-            own = [Piece(joined, "", Fate.TRANSLATED)] if fits else self._cut_at(joined, marks[1:])
+            fate = Fate.TRANSLATED if self._has_words(joined) else Fate.WORDLESS
+            own = [Piece(joined, "", fate)] if fits else self._cut_at(joined, marks[1:])
             pieces += _followed(own, behind)
             start = end
         return pieces
+
+    def _has_words(self, text: str) -> bool:
+        """Whether there is anything in it for the model."""
+        return has_source_words(text, self._source)
 
     def _fits(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text is within the limit. A text has at most a token for each byte, and two more."""
@@ -185,7 +194,7 @@ class FittingTranslator:
             progress(now - told)
             told = now
 
-        found = dict(zip(texts, self._search(texts, tell), strict=True))
+        found = dict(zip(texts, map(_on_one_line, self._search(texts, tell)), strict=True))
         progress(total - told)
         return found
 
@@ -221,6 +230,13 @@ class FittingTranslator:
             else:
                 final.append(replace(result, text=text, markup=inline[number].lost(text)))
         return final
+
+
+def _on_one_line(translation: Translation) -> Translation:
+    """A translation without line ends: a model that spells bytes can write them, and they would be new lines, rows or cues."""
+    if "\n" not in translation.text and "\r" not in translation.text:
+        return translation
+    return replace(translation, text=" ".join(re.split(r"[\r\n]+", translation.text)))
 
 
 def _unstopped(source: str, text: str) -> str:

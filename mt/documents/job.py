@@ -45,12 +45,13 @@ def survey(document: Document) -> Survey:
 def translate_to_file(
     document: Document, surveyed: Survey, translator: FittingTranslator, output: Path, job: dict[str, Any], restart: bool, report: Report,
     tell: Callable[[str], None],
-) -> None:  # fmt: skip
-    """Translate into a file that is there only when it is whole, keeping a journal beside it.
+) -> int:  # fmt: skip
+    """Translate into a file that is there only when it is whole, keeping a journal beside it. Returns how many translations were in it.
 
     job: what must be the same for a journal to be continued, besides the text. tell: takes a line for the person who waits.
     """
     with Journal(journal_path(output), {"the text of the input": surveyed.digest, **job}, restart) as journal:
+        earlier = journal.done
         if journal.done:
             tell(f"{journal.path}: going on after {journal.done} of {surveyed.total} translations")
         with line_bar(surveyed.total, True) as progress:
@@ -60,6 +61,7 @@ def translate_to_file(
                 journal.append([result for _, result in block])
         write_parts_atomically(output, _written(document, surveyed, journal.read(), report))
         journal.remove()
+    return earlier
 
 
 def translate_to_stream(

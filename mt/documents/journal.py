@@ -15,7 +15,8 @@ from mt.errors import DataError, MtError
 from mt.files import sync_directory
 from mt.run_lock import try_lock
 
-_FORMAT = 1
+_FORMAT = 2
+"""Counts up whenever a document is cut into other units, or these are kept or translated by other rules."""
 _MAGIC = b'{"mt-journal": '
 _FIELDS = ("text", "finished", "pieces", "kept", "markup")
 

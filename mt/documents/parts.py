@@ -78,6 +78,17 @@ class Source:
     data: bytes | None = None
     """What standard input brought; None: the file is read, decompressed when its name ends in .gz."""
 
+    def start(self, size: int) -> bytes:
+        """The first `size` bytes, decompressed. None of a file that cannot be read: reading its lines tells why."""
+        if self.data is not None:
+            return self.data[:size]
+        opened = gzip.open if self.path.suffix.lower() == ".gz" else open
+        try:
+            with opened(self.path, "rb") as stream:
+                return stream.read(size)
+        except (OSError, EOFError, zlib.error):
+            return b""
+
     def lines(self) -> Iterator[str]:
         """The lines with their line feeds, the byte order mark before the first; all of them together are the file.
 
@@ -85,7 +96,7 @@ class Source:
         """
         if self.data is None:
             blocks: Iterable[str] = text_blocks(self.path)
-            mark = _begins_with_mark(self.path)
+            mark = self.start(3) == b"\xef\xbb\xbf"
         else:
             blocks, mark = [decode_text(self.data, self.path)], self.data.startswith(b"\xef\xbb\xbf")
         first = "\ufeff" if mark else ""
@@ -97,16 +108,6 @@ class Source:
             if start < len(block) or first:
                 yield first + block[start:]
                 first = ""
-
-
-def _begins_with_mark(path: Path) -> bool:
-    """Whether a file begins with UTF-8's byte order mark. A file that cannot be opened has none: reading it tells why."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    try:
-        with opened(path, "rb") as stream:
-            return stream.read(3) == b"\xef\xbb\xbf"
-    except (OSError, EOFError, zlib.error):
-        return False
 
 
 def cut_line_end(line: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Subtitles, SubRip (.srt) and WebVTT (.vtt): the cues' texts are translated; numbers, timings, settings, notes and styles are kept.
 
-The lines of a cue are joined, translated and wrapped again; lines that each begin with a dash are two speakers and stay two. A sentence
-that runs over several cues is translated cue by cue, since nothing says where its translation would have to be cut.
+subtitle_lines.py says what each line is. The lines of a cue are joined, translated and wrapped again; lines that each begin with a dash
+are two speakers and stay two. A sentence that runs over several cues is translated cue by cue, since nothing says where its translation
+would have to be cut. Karaoke stamps (<00:00:01.000>) are kept and spread over the words of the translation.
 """
 
 import html
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mt.data.encodings import normalise
 from mt.documents.inline import inline_part
-from mt.documents.parts import Part, Source, Span, cut_line_end, cut_mark, kept
+from mt.documents.parts import Part, Source, Span, cut_mark, kept
+from mt.documents.subtitle_lines import Line, numbered, subrip_lines, webvtt_lines
 from mt.errors import DataError
 from mt.text_table import display_width, wrap
 
@@ -21,60 +23,89 @@ _EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|\s*[♪♫][\s♪♫]*+$")
 """A speaker's dash and notes of music, which are kept."""
 _NAME = re.compile(r"[A-Za-z]+")
 _DASH = re.compile(r"\s*(?:<[^<>]*>|\{\\[^{}]*\})*\s*[-–—‐]")
-_TIMING = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+")
+_KARAOKE = re.compile(r"<\d[\d:.]*>|</?c(?:[.\s][^<>]*)?>")
+_STAMP = re.compile(r"<\d[\d:.]*>")
+_LINE_END = re.compile(r"\s*[\r\n]\s*")
 _SPACE_IN_TAG = "\ue000"
 
 
 def subtitle_parts(source: Source, format: str) -> Iterator[Part]:
-    """The parts of a file. format: srt or vtt. DataError when it has text but no cue."""
+    """The parts of a file. format: srt or vtt. DataError for a damaged timing, and when it has text but no cue."""
     before, lines = cut_mark(source.lines())
-    cue: list[tuple[int, str]] = []
-    inside = False
-    found = text = 0
-    for number, line in enumerate(lines, 1):
-        blank, timing = not line.strip(), _TIMING.match(line) is not None
-        found, text = found + timing, text + (not blank)
-        stray = format == "srt" and not line.strip().isdecimal()  # SubRip knows nothing else: behind an empty line in a cue
-        if not blank and not timing and (inside or stray):
-            cue.append((number, line))
+    read = subrip_lines if format == "srt" else webvtt_lines
+    cue: list[Line] = []
+    cues = text = 0
+    for line in read(numbered(lines), source.path):
+        cues, text = cues + (line.kind == "timing"), text + bool(line.bare)
+        if line.kind == "text":
+            cue.append(line)
             continue
         for part in _cue_parts(cue, before, format):
             yield part
             before = ""
         cue = []
-        inside = timing or (inside and not blank)
-        before += line
+        before += line.raw
     yield from _cue_parts(cue, before, format) or [kept(before)]
-    if text > 1 and not found:
+    if text > 1 and not cues:
         raise DataError(f"{source.path}: no line is the timing of a cue (00:00:01,000 --> 00:00:02,500); is this a .{format} file?")
 
 
-def _cue_parts(lines: Sequence[tuple[int, str]], before: str, format: str) -> list[Part]:
+def _cue_parts(lines: Sequence[Line], before: str, format: str) -> list[Part]:
     """The parts of a cue's lines: one, or one for each speaker."""
     if not lines:
         return []
-    speakers = len(lines) > 1 and all(_DASH.match(line) for _, line in lines)
+    speakers = len(lines) > 1 and all(_DASH.match(line.raw) for line in lines)
     groups = [[line] for line in lines] if speakers else [list(lines)]
     parts = []
     for group in groups:
-        *_, last = group
-        end = cut_line_end(last[1])[1]
-        raw = "".join(line for _, line in group).removesuffix(end)
-        parts.append(_part(raw, group[0][0], before, format, cut_line_end(group[0][1])[1] or "\n"))
+        end = group[-1].end
+        raw = "".join(line.raw for line in group).removesuffix(end)
+        parts.append(_part(raw, group[0].number, before, format, group[0].end or "\n"))
         before = end
     return [*parts, kept(before)]
 
 
 def _part(raw: str, line: int, before: str, format: str, line_end: str) -> Part:
     """The part of some lines of a cue."""
-    text, spans = _without_tags(normalise(re.sub(r"\s*\r?\n\s*", " ", raw)), html.unescape if format == "vtt" else str)
+    joined, stamps = _without_karaoke(normalise(_LINE_END.sub(" ", raw)))
+    text, spans = _without_tags(joined, html.unescape if format == "vtt" else str)
     tags = set(_TAG.findall(raw))
-    widest = max(_WIDEST, *(display_width(_TAG.sub("", one.strip())) for one in raw.split("\n")))
+    widest = max(_WIDEST, *(display_width(_TAG.sub("", one.strip())) for one in re.split(r"[\r\n]+", raw)))
 
     def write(translation: str) -> str:
-        return line_end.join(_wrapped(_escaped(translation, tags) if format == "vtt" else translation, widest))
+        one_line = " ".join(translation.split())
+        safe = _escaped(one_line, tags) if format == "vtt" else one_line.replace("-->", "→")
+        lines = line_end.join(_wrapped(_with_karaoke(safe, stamps), widest))
+        return lines or " " * (format == "vtt")  # an empty line would end the cue
 
-    return inline_part(raw, text, spans, line, before, write)
+    part = inline_part(raw, text, spans, line, before, write)
+    if not part.text and text.strip():
+        return Part(before, raw, text.strip(), line, True, write=write)
+    return part
+
+
+def _without_karaoke(text: str) -> tuple[str, list[tuple[float, str]]]:
+    """A text without its stamps and their classes, and these with their places: 0 is the beginning of its characters, 1 the end.
+
+    A text without stamps is left as it is: its classes are colours.
+    """
+    if not _STAMP.search(text):
+        return text, []
+    size = max(len(_TAG.sub("", text)), 1)
+    stamps = [(len(_TAG.sub("", text[: match.start()])) / size, match[0]) for match in _KARAOKE.finditer(text)]
+    return " ".join(_KARAOKE.sub("", text).split()), stamps
+
+
+def _with_karaoke(text: str, stamps: Sequence[tuple[float, str]]) -> str:
+    """A text with the stamps between its words, or its characters where it has no spaces, as far from its beginning as they were."""
+    if not stamps:
+        return text
+    whole = _TAG.sub(lambda tag: tag[0].replace(" ", _SPACE_IN_TAG), text)
+    words = re.findall(r"\s*\S+", whole) if " " in whole else re.findall(rf"{_TAG.pattern}|&[#\w]+;|.", whole)
+    at = [""] * (len(words) + 1)
+    for place, stamp in stamps:
+        at[round(place * len(words))] += stamp
+    return "".join(mark + word for mark, word in zip(at, [*words, ""], strict=True)).replace(_SPACE_IN_TAG, " ")
 
 
 def _escaped(text: str, tags: set[str]) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mt.documents.document import FORMATS, Document
+from mt.documents.document import Document
 from mt.documents.fit import FittingTranslator
+from mt.documents.kinds import FORMATS
 from mt.documents.parts import Source
 from mt.translation import Translation
 from tests.command_line import run_mt
@@ -90,7 +91,7 @@ def test_lines_are_cut_at_every_sentence_when_asked() -> None:
 
 REFUSED = {
     "an unknown format": (["--input", "a.txt", "--format", "word"], "'word' is none of text, tsv"),
-    "an ending whose structure would be lost": (["--input", "a.docx"], "'.docx' is no format"),
+    "an ending whose structure would be lost": (["--input", "a.docx"], "'.docx' (a document) is not a format"),
     "a column of text": (["--input", "a.txt", "--column", "ko"], "text has no columns"),
     "n-best of a table": (["--input", "a.csv", "--nbest", "2", "--method", "beam", "--beam", "2"], "--nbest is of single lines"),
     "scores with a report": (["--input", "a.txt", "--scores", "--report", "r.tsv"], "--scores is of single lines, and --report"),

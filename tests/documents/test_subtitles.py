@@ -1,6 +1,7 @@
 """Subtitles keep their numbers, timings and tags, and their cues are wrapped again."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mt.documents.document import Document
 from mt.documents.fit import FittingTranslator
 from mt.documents.parts import Source
+from mt.documents.subtitle_lines import numbered, subrip_lines, webvtt_lines
 from mt.errors import DataError
 from mt.translation import Translation
 from tests.documents.rewriting import rewritten
@@ -109,3 +111,128 @@ def test_a_file_without_cues_is_told() -> None:
     with pytest.raises(DataError, match="no line is the timing of a cue"):
         list(Document(Source(Path("x.srt"), b"a\nb\n"), "srt", "ko").parts())
     assert rewritten(b"", "srt") == b"" and rewritten(b"WEBVTT\n", "vtt") == b"WEBVTT\n"
+
+
+DAMAGED = [
+    "00:00:03,000 -> 00:00:04,000", "00:00:03,000 —> 00:00:04,000", "00:00:03,000 → 00:00:04,000", "00:00:03,000 –> 00:00:04,000",
+    "00:00:03,000 - 00:00:04,000", "00:00:03,000 00:00:04,000", "00:00:03,000 ---- 00:00:04,000", "00:00:03,000 => 00:00:04,000",
+    "00:00:03,000 -- > 00:00:04,000", "00:00:03,000 >> 00:00:04,000", "00:00:03,000 ~ 00:00:04,000", "00:00:03,000 to 00:00:04,000",
+    "00:00:03,000 -->", "--> 00:00:04,000", "-->", "00:00:03,000", "00:00:03,000 ->", "0O:00:03,000 --> 00:00:04,000",
+    "O0:00:03,000 -> 00:00:04,000",
+    "-00:00:03,000 --> 00:00:04,000", "00;00;03,000 --> 00;00;04,000", "00 00 03,000 --> 00 00 04,000", "00.00.03,000 -> 00.00.04,000",
+    "００:００:０３,０００ -> ００:００:０４,０００", "00:00:03,000 --＞ 00:00:04,000 !", "00:00:03,000 &gt; 00:00:04,000",
+    "[00:00:03,000 --> 00:00:04,000]",
+    "00:00:03,000 --> xx", "00:00:03,000 --> 00:00:04,000 나는 간다.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", DAMAGED)
+@pytest.mark.parametrize("format", ["srt", "vtt"])
+def test_a_damaged_timing_is_refused_with_its_line(line: str, format: str) -> None:
+    head = "" if format == "srt" else "WEBVTT\n\n"
+    data = f"{head}1\n00:00:01,000 --> 00:00:02,000\n나는 책을 읽었다.\n\n2\n{line}\n한나는 간다.\n"
+    number = data.split("\n").index(line) + 1
+    with pytest.raises(DataError, match=f"^standard input: line {number}: "):
+        rewritten(data.encode(), format)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0:0:3 --> 0:0:4", "00:00:03.000 --> 00:00:04.000", "00:00:03,00 --> 00:00:04,0000", "00:00:05,000 --> 00:00:04,000",
+        "00:00:03:000-->00:00:04:000",
+        " 00:00:03,000 --> 00:00:04,000 ", "00:00:03,000 --> 00:00:04,000 X1:100 X2:200 Y1:10 Y2:20",
+        "00:00:03.000 --> 00:00:04.000 align:start position:0%",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("format", ["srt", "vtt"])
+def test_an_odd_timing_is_kept(line: str, format: str) -> None:
+    head = "" if format == "srt" else "WEBVTT\n\n"
+    data = f"{head}1\n00:00:01,000 --> 00:00:02,000\n나는\n\n2\n{line}\n간다.\n"
+    assert rewritten(data.encode(), format, lambda text: "T").decode() == data.replace("나는", "T").replace("간다.", "T")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "09:30:00부터 10:30:00까지 영업", "12:00 - 13:00", "3 -> 4", "1,000원 -> 2,000원", "가 -> 나", "2024.01.05 - 2024.01.07",
+        "집 → 학교", "가 --> 나",
+    ],
+)  # fmt: skip
+def test_a_text_with_times_or_arrows_is_text(text: str) -> None:
+    data = f"1\n00:00:01,000 --> 00:00:02,000\n나는 {text}\n가\n"
+    assert rewritten(data.encode(), "srt", lambda text: "T").decode() == data.replace(f"나는 {text}\n가", "T")
+
+
+def test_only_an_empty_line_ends_a_webvtt_cue() -> None:
+    data = "WEBVTT\n\n00:01.000 --> 00:02.000\n \n가\n\t\n나\n\n다\n\n00:03.000 --> 00:04.000\n라\n \n\n마\n"
+    assert rewritten(data.encode(), "vtt", lambda text: "T").decode() == data.replace("가", "T").replace("나", "T").replace("라", "T")
+
+
+def test_blocks_of_webvtt_are_kept_and_a_timing_always_begins_a_cue() -> None:
+    data = (
+        "WEBVTT - 제목\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:fred\n\nNOTE 가\n00:05.000 -> 나\n\nNOTE\n다\n\n이름\n"
+        "00:01.000 --> 00:02.000\n라\n00:03.000 --> 00:04.000\n마\n2\n00:05.000 --> 00:06.000\nNOTE 바\n"
+    )
+    expected = data.replace("라", "T").replace("마", "T").replace("NOTE 바", "T")
+    assert rewritten(data.encode(), "vtt", lambda text: "T").decode() == expected
+
+
+def test_a_webvtt_cue_that_the_standard_drops_is_kept() -> None:
+    data = "WEBVTT\n\n00:01.000 --> 00:02.000\n가\nb --> c\n나\n\n00:03.000 --> 00:04.000\n다\n"
+    assert rewritten(data.encode(), "vtt", lambda text: "T").decode() == data.replace("가", "T").replace("다", "T")
+
+
+def test_subrip_without_empty_lines_between_cues() -> None:
+    data = (
+        "1\n00:00:01,000 --> 00:00:02,000\n가\n2\n00:00:03,000 --> 00:00:04,000\n1984\n나\n3\n00:00:05,000 --> 00:00:06,000\n다\n"
+        "00:00:07,000 --> 00:00:08,000\n라"
+    )
+    found: list[str] = []
+    for end in ("\n", "\r\n"):
+        whole = data.replace("\n", end).encode()
+        assert rewritten(whole, "srt", lambda text: found.append(text) or text) == whole
+    assert found == ["가", "1984 나", "다", "라"] * 2
+
+
+def test_subrip_refuses_a_cue_without_a_timing_and_text_before_the_first_cue() -> None:
+    with pytest.raises(DataError, match="line 6: '가' is not a timing, though the number 2 is above it"):
+        rewritten("1\n00:00:01,000 --> 00:00:02,000\n나\n\n2\n가\n".encode(), "srt")
+    with pytest.raises(DataError, match="line 1: '제목' is above the first timing"):
+        rewritten("제목\n\n1\n00:00:01,000 --> 00:00:02,000\n나\n".encode(), "srt")
+    data = "\ufeff1\n00:00:01,000 --> 00:00:02,000\n나\n\n5\n".encode()
+    assert rewritten(data, "srt") == data
+
+
+def test_karaoke_stamps_are_spread_over_the_words_of_the_translation() -> None:
+    line = "나는<00:00:00.480><c> 어제</c><00:00:00.900><c> 책을</c><00:00:01.500><c> 읽었어요.</c>"
+    data = f"WEBVTT\n\n00:00:00.160 --> 00:00:02.790 align:start position:0%\n \n{line}\n"
+    expected = "I<00:00:00.480><c> read</c><00:00:00.900><c> a</c><00:00:01.500><c> book yesterday.</c>"
+    words = {"나는 어제 책을 읽었어요.": "I read a book yesterday."}
+    assert translated(data, "vtt", words) == data.replace(line, expected)
+    for answer in ("", "x", "one two", "a b c d e f g", "한글"):
+        written = rewritten(data.encode(), "vtt", lambda _, answer=answer: answer).decode()
+        assert re.findall(r"<[^<>]*>", written) == re.findall(r"<[^<>]*>", data), written
+    voices = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Mina><c.yellow>가</c> <i>나</i>\n"
+    assert re.findall(r"<[^<>]*>", rewritten(voices.encode(), "vtt", str.upper).decode()) == re.findall(r"<[^<>]*>", voices)
+
+
+TIMES = "00:00:09,000 --> 00:00:10,000"
+HOSTILE = [
+    "", " ", "a\nb", "a\n\nb", "a\r\nb", TIMES, f"x\n{TIMES}\ny", "1", "2\n\n3", "<i>", "</v>", "&", "-", "NOTE x", "WEBVTT", "{",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+def test_whatever_a_model_answers_the_file_has_the_same_cues(answer: str) -> None:
+    def kept(text: str, format: str) -> list[str]:
+        lines = text.splitlines(keepends=True)
+        if TIMES in answer:  # a text like that is no cue, but would be refused
+            return [line for line in lines if "-->" in line]
+        read = {"srt": subrip_lines, "vtt": webvtt_lines}[format]
+        return [line.raw for line in read(numbered(iter(lines)), Path("x")) if line.kind != "text" and line.raw.strip()]
+
+    spaced = VTT + "\n00:05.000 --> 00:06.000\n \n가\n \n나\n\n00:07.000 --> 00:08.000\n- 다\n- 라\n"
+    for text, format in ((SRT, "srt"), (VTT, "vtt"), (spaced, "vtt"), (SRT.replace("\n\n", "\n"), "srt")):
+        changed = rewritten(text.encode("utf-8"), format, lambda _: answer).decode("utf-8")
+        assert kept(changed, format) == kept(text, format), changed

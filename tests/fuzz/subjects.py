@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mt.config import Config
 from mt.config_file import load_config
-from mt.documents.document import FORMATS
+from mt.documents.kinds import FORMATS
 from mt.errors import MtError
 from tests.command_line import Outcome, run_mt
 from tests.documents.rewriting import rewritten
