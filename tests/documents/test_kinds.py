@@ -121,7 +121,7 @@ def test_the_steps_that_the_command_names_work(trained_run: Path) -> None:
     def translate(*arguments: str, stdin: bytes | None = None):
         return run_mt("translate", "--model", str(trained_run), *arguments, stdin=stdin)
 
-    Path("film.smi").write_text("<SAMI>\nba be\n", encoding="utf-8")
+    Path("film.smi").write_text("<SAMI>\nba be bi\n", encoding="utf-8")
     Path("film.srt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nba be bi\n", encoding="utf-8")
     Path("film.txt").write_bytes(Path("film.smi").read_bytes())
     Path("lines.xx").write_text("ba be bi\n", encoding="utf-8")
@@ -138,7 +138,7 @@ def test_the_steps_that_the_command_names_work(trained_run: Path) -> None:
         if "--output" in arguments:
             assert not Path("out").exists()
         assert translate(*arguments, *step).exit_code == 0
-    assert Path("out").read_text(encoding="utf-8") == "<SAMI>\nba be\n"
+    assert Path("out").read_text(encoding="utf-8") == "<SAMI>\nba be bi\n"
     content = Path("film.srt").read_bytes()
     refused = translate(stdin=content)
     assert refused.exit_code == 2 and "standard input: this looks like WebVTT subtitles" in refused.stderr
