@@ -72,6 +72,9 @@ def init(
     test: TestOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The configuration to write. Default: the files' name.")] = None,
     hours: Annotated[float, typer.Option("--hours", help="How long training may take.", min=0.01)] = 1.0,
+    export: Annotated[
+        str | None, typer.Option("--export", help="Propose a model that can be exported to ctranslate2, marian or onnx.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a configuration that exists.")] = False,
 ) -> None:
     """Propose a configuration for your pairs.
@@ -83,7 +86,7 @@ def init(
     from mt.init_command import InitRequest, write_proposal
 
     asked = Asked(source, target, source_column, target_column)
-    write_proposal(InitRequest(files, asked, valid or (), test or (), output, hours, force))
+    write_proposal(InitRequest(files, asked, valid or (), test or (), output, hours, force, export))
 
 
 @app.command()

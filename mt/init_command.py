@@ -18,6 +18,7 @@ from mt.data.given_pairs import Asked, given_pairs
 from mt.data.held_out import Division, hold_out
 from mt.data.store import SHARD_PAIRS, Joined, take
 from mt.errors import ConfigError, DataError, MtError
+from mt.export.decoding import TAKEN
 from mt.files import write_atomically, write_lines_atomically
 from mt.init_record import MADE_BY, InitRecord, command, made_by_init, read_record, recorded
 from mt.output import refuse_unwritable, terminal_width
@@ -43,6 +44,8 @@ class InitRequest:
     hours: float
     force: bool
     """Replace a configuration that exists, and pairs that were divided before."""
+    export: str | None = None
+    """The program that the model must be exportable to."""
 
     def command(self, *, output: Path | None = None, force: bool = False, hours: float | None = None) -> str:
         """`mt init` with these options, as a person types it."""
@@ -50,7 +53,7 @@ class InitRequest:
         asked = [(f"--{key.replace('_', '-')}", getattr(self.asked, key)) for key in ("source", "target", "source_column", "target_column")]
         return command("mt", "init", *self.files,
                        options=[*asked, *repeated, ("--hours", hours or (self.hours if self.hours != 1.0 else None)),
-                                ("--output", output), ("--force", force)])  # fmt: skip
+                                ("--export", self.export), ("--output", output), ("--force", force)])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def write_proposal(request: InitRequest) -> Path:
     output = request.output or Path(f"{_name_of(request.files)}.yaml")
     if output.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"--output {output}: a configuration is a .yaml file")
+    if request.export is not None and request.export not in TAKEN:
+        raise ConfigError(f"--export: '{request.export}' is none of {', '.join(TAKEN)}")
     refuse_unwritable(output)
     if output.exists() and not request.force:
         raise ConfigError(_exists(request, output))
@@ -110,7 +115,7 @@ def _write(request: InitRequest, output: Path, given: Given) -> Path:
     train = division.train if division is not None else numpy.arange(len(sources))
     facts = corpus_facts(*(take(side, _some(train)) for side in (sources, targets)), len(train))
     machine = look_at_machine()
-    settings = propose(facts, machine, request.hours)
+    settings = propose(facts, machine, request.hours, request.export)
     head = [
         "yaml-language-server: $schema=schema.json", "",
         f"{MADE_BY} for {origin}: {len(sources):,} pairs, on {machine.description}.",

@@ -125,8 +125,8 @@ def choose_shape(facts: CorpusFacts, vocabulary: int, machine: MachineFacts, hou
     return SHAPES[chosen], speed, reason
 
 
-def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Setting]:
-    """The settings beside data and languages. hours: how long training may take."""
+def propose(facts: CorpusFacts, machine: MachineFacts, hours: float, export: str | None = None) -> list[Setting]:
+    """The settings beside data and languages. hours: how long training may take. export: the program the model must be exportable to."""
     vocabulary, vocabulary_reason = vocabulary_size(facts.pairs)
     shape, speed, shape_reason = choose_shape(facts, vocabulary, machine, hours)
     often = 150_000 < facts.target_tokens <= 600_000
@@ -153,7 +153,7 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Set
         Setting("model.decoder_layers", shape.layers, "fewer would translate faster"),
         Setting("model.dropout", shape.dropout, "the less text, the more"),
         Setting("model.attention_dropout", 0.1 if shape.dropout >= 0.15 else 0.0, "on the attention weights as well, where text is short"),
-        Setting("model.norm_position", "pre", "learns from the first steps, without a long warm-up (Xiong et al. 2020)"),
+        _norm_position(export),
         Setting("training.optimizer", "muon", "reached a quality in fewer steps than Adam on Multi30k (docs/LOG.md, 2026-11-24)"),
         Setting("training.muon_learning_rate", 0.021, "measured at d_model 128 and 192" + _untried(shape)),
         Setting(
@@ -183,7 +183,7 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Set
             Setting("training.r_drop", 3, "each batch twice with other dropout (Liang et al. 2021): little text, and there is time")
         )
     settings += [
-        Setting("training.warmup_steps", min(300, max(50, steps // 20)), "short: pre-norm and Muon need little"),
+        _warmup(export, steps),
         Setting("training.schedule", "linear", "to zero at the end"),
         Setting("training.validate_every", max(50, 10 * round(steps / 150)), "some fifteen looks at the validation pairs"),
         Setting("training.save_every", max(20, 10 * round(steps / 750)), "the last five checkpoints, close to the end, are averaged"),
@@ -192,6 +192,22 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float) -> list[Set
         Setting("decoding.length_penalty", *_length_penalty(facts)),
     ]  # fmt: skip
     return settings
+
+
+def _norm_position(export: str | None) -> Setting:
+    """Pre-norm, unless the model is for MarianMT."""
+    if export == "marian":
+        cost = "pre had 5 BLEU more after 500 updates on Multi30k (docs/LOG.md, 2026-11-24)"
+        return Setting("model.norm_position", "post", f"MarianMT requires it; {cost}")
+    reason = "learns from the first steps, without a long warm-up (Xiong et al. 2020)"
+    return Setting("model.norm_position", "pre", f"{reason}; mt export --to marian requires post (mt init --export marian)")
+
+
+def _warmup(export: str | None, steps: int) -> Setting:
+    """Updates until the learning rate is at its peak."""
+    if export == "marian":
+        return Setting("training.warmup_steps", min(1000, max(100, steps // 8)), "longer, as post-norm needs (Xiong et al. 2020)")
+    return Setting("training.warmup_steps", min(300, max(50, steps // 20)), "short: pre-norm and Muon need little")
 
 
 def _length_penalty(facts: CorpusFacts) -> tuple[float, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from mt.config_file import load_config
 from mt.data.demo import demo_pairs
+from mt.export.export import PROGRAMS
 from mt.proposal import SHAPES, CorpusFacts, MachineFacts, Shape, as_yaml, corpus_facts, estimated_tokens, propose
 from tests.command_line import run_mt
 
@@ -159,3 +160,27 @@ def test_train_wants_a_configuration_or_pairs() -> None:
     for arguments in ([], ["--config", "copy", "--data", "letters.tsv"]):
         outcome = run_mt("train", *arguments)
         assert outcome.exit_code == 2 and "give --config (a configuration) or --data (pairs)" in outcome.stderr
+
+
+@pytest.mark.parametrize("export", ["ctranslate2", "marian", "onnx"])
+@pytest.mark.parametrize("tokens", [3_000, 300_000, 10**9])
+def test_the_proposal_for_an_export_is_a_model_that_it_accepts(export: str, tokens: int, tmp_path: Path) -> None:
+    settings = propose(facts(tokens), LAPTOP, 1.0, export)
+    path = tmp_path / "proposed.yaml"
+    path.write_text(as_yaml([], [("source", "ko"), ("target", "en")], ["train: demo"], settings), encoding="utf-8")
+    assert PROGRAMS[export].refusal(load_config(path).model) is None
+    reasons = {setting.key: setting.reason for setting in propose(facts(tokens), LAPTOP, 1.0)}
+    assert "mt init --export marian" in reasons["model.norm_position"], "the default says what it costs"
+    plain = proposed(tokens)
+    changed = {setting.key for setting in settings if plain[setting.key] != setting.value}
+    assert changed == ({"model.norm_position", "training.warmup_steps"} if export == "marian" else set())
+
+
+def test_init_takes_the_export_and_refuses_an_unknown_one() -> None:
+    rows = [f"{source}\t{target}" for source, target in demo_pairs("train")[:600]]
+    Path("my.tsv").write_text("\n".join(["ko\ten", *rows]) + "\n", encoding="utf-8")
+    refused = run_mt("init", "my.tsv", "--export", "tensorflow")
+    assert refused.exit_code == 2 and "--export: 'tensorflow' is none of ctranslate2, marian, onnx" in refused.stderr
+    outcome = run_mt("init", "my.tsv", "--export", "marian")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert load_config(Path("my.yaml")).model.norm_position == "post"
