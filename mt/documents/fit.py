@@ -93,12 +93,16 @@ class FittingTranslator:
             return [(part, "")]
         units: list[tuple[Part, str]] = []
         start = end = first = 0
-        for sentence, behind in split_sentences(part.text):
+        sentences = split_sentences(part.text)
+        for number, (sentence, behind) in enumerate(sentences, 1):
             end += len(sentence)
+            if number == len(sentences):  # white space at the end may be inside a marker
+                end, behind = len(part.text), ""
             if not any(span.start < end < span.end for span in part.spans):
                 last = first + sum(span.end <= end for span in part.spans[first:])
                 own = [replace(span, start=max(span.start - start, 0), end=max(span.end - start, 0)) for span in part.spans[first:last]]
-                units.append((Part(text=part.text[start:end], sentences=True, spans=tuple(own)), behind))
+                own_part = Part(text=part.text[start:end], sentences=True, spans=tuple(own), escape=part.escape)
+                units.append((own_part, behind))
                 start, first = end + len(behind), last
             end += len(behind)
         return units
@@ -226,7 +230,8 @@ class FittingTranslator:
             if number in broken:
                 segments = {segment: self._joined(cut[segment], found) for segment in broken[number]}
                 text = inline[number].joined({segment: _unstopped(segment, own.text) for segment, own in segments.items()}, self._between)
-                final.append(replace(result, text=text, markup="in segments", finished=all(own.finished for own in segments.values())))
+                markup = "in segments" if len(segments) > 1 else ""
+                final.append(replace(result, text=text, markup=markup, finished=all(own.finished for own in segments.values())))
             else:
                 final.append(replace(result, text=text, markup=inline[number].lost(text)))
         return final

@@ -13,6 +13,7 @@ from mt.documents.fit import FittingTranslator, Translated
 from mt.documents.journal import Journal, journal_path
 from mt.documents.parts import Part
 from mt.documents.report import Report
+from mt.documents.settle import settled
 from mt.errors import DataError
 from mt.files import write_parts_atomically
 from mt.output import line_bar
@@ -69,8 +70,9 @@ def translate_to_stream(
 ) -> None:
     """Translate, and write each block as soon as it is done."""
     with line_bar(surveyed.total, True) as progress:
-        for block in _translated(document.parts(), translator, progress):
-            write("".join(_one(part, result, report) for part, result in block).encode("utf-8"))
+        blocks = _translated(document.parts(), translator, progress)
+        for part, result in settled(pair for block in blocks for pair in block):
+            write(_one(part, result, report).encode("utf-8"))
 
 
 def _translated(
@@ -93,11 +95,16 @@ def _written(document: Document, surveyed: Survey, results: Iterator[Translated]
         "journal. Set the file back and give the same command again, or add --restart"
     )
     digest = hashlib.sha256()
-    for part in document.parts():
-        digest.update((part.kept + part.raw).encode("utf-8"))
-        result = next(results, None) if part.text else Translated("")
-        if result is None:
-            raise changed
+
+    def pairs() -> Iterator[tuple[Part, Translated]]:
+        for part in document.parts():
+            digest.update((part.kept + part.raw).encode("utf-8"))
+            result = next(results, None) if part.text else Translated("")
+            if result is None:
+                raise changed
+            yield part, result
+
+    for part, result in settled(pairs()):
         yield _one(part, result, report).encode("utf-8")
     if digest.hexdigest() != surveyed.digest:
         raise changed

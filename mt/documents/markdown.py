@@ -1,216 +1,263 @@
-"""Markdown: paragraphs, headings, list items, quotations and table cells are translated; all else is kept.
+"""Markdown: paragraphs, headings, list items, quotations, footnotes and table cells are translated; all else is kept.
 
-Kept are front matter, fenced and indented code, HTML blocks and comments, link definitions, formulas between lines of $$, rules and
-directives, and inside a text code, addresses and tags (markdown_inline.py). Blocks follow CommonMark 0.31 as far as line prefixes tell;
-what is doubtful is kept, not translated.
+markdown_parser.py finds the blocks; what is not the text of one is written back as it is: front matter, code, HTML blocks and comments,
+link definitions, formulas, rules, the marks of quotations and lists. Inside a text code, addresses, tags and placeholders are kept
+(markdown_inline.py). A top-level block whose translation has another structure than its source is found by parsing both (`check`).
+
+A file is held in memory, since a link may be defined at its end.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
-from mt.data.encodings import normalise
+from markdown_it.token import Token
+
 from mt.documents.inline import inline_part
-from mt.documents.markdown_inline import without_markup
-from mt.documents.parts import Part, Source, cut_line_end, cut_mark, kept
-from mt.text_table import display_width, wrap
+from mt.documents.markdown_inline import Node, entities_of, escaped, escapes_of, nodes_of, without_markup
+from mt.documents.markdown_parser import BEGINS, blocks, same_text, signature
+from mt.documents.markdown_writing import Place, written
+from mt.documents.parts import Part, Source, cut_mark, kept
 
-_PREFIX = re.compile(r"(?:[ \t]{0,3}>[ \t]?)*")
-"""Quotation marks before a line."""
-_ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]+(?:\[[ xX]\][ \t]+)?|$)")
-_HEADING = re.compile(r"[ ]{0,3}#{1,6}(?:[ \t]+|$)")
-_HEADING_END = re.compile(r"[ \t]+#+[ \t]*$|[ \t]+\{#[^{}]*\}[ \t]*$")
-_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,}|\${2}(?=[^$]*$))")
-_RULE = re.compile(r"[ ]{0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|=+[ \t]*|-+[ \t]*)$")
-_DEFINITION = re.compile(r"[ ]{0,3}\[(?!\^)[^\]]+\]:")
-_FOOTNOTE = re.compile(r"[ ]{0,3}\[\^[^\]]+\]:[ \t]*")
-_DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
-_HTML = re.compile(r"[ ]{0,3}<(?:[!?]|/?[A-Za-z][A-Za-z0-9-]*(?:[\s/>]|$))")
-_HTML_ENDS = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>", "<script": "</script>", "<pre": "</pre>", "<style": "</style>",
-              "<textarea": "</textarea>"}  # fmt: skip
-_INLINE_TAGS = re.compile(r"[ ]{0,3}</?(?:a|b|i|em|strong|code|kbd|sub|sup|span|br|img|u|s|mark|small|del|ins|q|cite|abbr)[\s/>]", re.I)
-_DIRECTIVE = re.compile(r"[ \t]*(?::::|\{%|\{\{|%%|!!! )")
-_HARD_BREAK = re.compile(r"(?: {2,}|\\)$")
-_SETTING = re.compile(r"\s*(?:#|[\w\"'.-]+\s*[:=])")
-"""How the first line of front matter begins."""
-_UNBROKEN = re.compile(r"(`+)[^`]+\1|\]\([^()]*\)|\]\[[^\[\]]*\]|<[^<>]*>")
-_KEPT_SPACE = "\ue000"
-_NEW_BLOCK = re.compile(r"^(\d{0,9})([-+*>#.)])(?=\s)")
-_STARTS_BLOCK = re.compile(r"\s*(?:[-+*>#|=~`:<]|\d+[.)]|\[)")
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_TASK = re.compile(r"\[[ xX]\][ \t]+")
+_ALERT = re.compile(r"\[![\w-]+\][-+]?[ \t]*(?:\n|$)?")
+_DIRECTIVE = re.compile(
+    r":::|\{%.*%\}[ \t]*$|\{\{.*\}\}[ \t]*$|%%|!!! |\?\?\? |\[\[?_?TOC_?\]\]?[ \t]*$|\$\$[ \t]*$"
+    r"|\[(?!\^)[^\]]+\]:[ \t]*\S+(?:[ \t]+(?:\".*\"|'.*'|\(.*\)))?[ \t]*$", re.IGNORECASE
+)  # fmt: skip
+"""A line that another program understands, or a link definition in a paragraph, where it defines nothing."""
+_TERM = re.compile(r":[ \t]+")
+"""What begins the line of a definition list."""
+_WHITE = " \t\n"
 
 
-@dataclass
-class _State:
-    """What lines before decide of the next."""
+class _Line(NamedTuple):
+    """A line of the file."""
 
-    paragraph: list[tuple[str, str, str, int]] = field(default_factory=list)
-    """Prefix, text, line end and number of the lines of the paragraph under way."""
-    end_mark: str = ""
-    """What ends the block that is kept: a fence, the end of a comment; "" when there is none."""
-    until_blank: bool = False
-    """Whether an HTML block goes on to the next empty line."""
-    offset: int = 0
-    """The column where the text of the list item under way begins; 0 outside of lists."""
-    blank: bool = True
-    """Whether the line before was empty."""
-    table: bool = False
+    start: int
+    """The place of its first character in the file."""
+    normal: int
+    """The same where every line end is one line feed."""
+    text: str
+    end: str
+    """Its line end."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A stretch of the file that is translated, on one line or several."""
+
+    start: int
+    """Its first character in the file."""
+    end: int
+    """The one after its last."""
+    part: Part
+
+
+@dataclass(frozen=True)
+class _Document:
+    """What the blocks of one file share."""
+
+    text: str
+    lines: Sequence[_Line]
+    references: Mapping[str, Any]
 
 
 def markdown_parts(source: Source) -> Iterator[Part]:
     """The parts of a Markdown file."""
-    mark, lines = cut_mark(source.lines())
-    before, state = mark, _State()
-    ahead = next(lines, None)
-    number = 0
-    while ahead is not None:
-        line, ahead, number = ahead, next(lines, None), number + 1
-        for part in _line_parts(line, ahead, number, state):
-            part = replace(part, kept=before + part.kept)
-            before = ""
-            if part.text or len(part.kept) > 1 << 16:
-                yield part
-            else:
-                before = part.kept
-    for part in _paragraph_parts(state):
-        yield replace(part, kept=before + part.kept)
-        before = ""
-    if before:
-        yield kept(before)
+    mark, rest = cut_mark(source.lines())
+    text = "".join(rest)
+    tokens, references = blocks(same_text(text))
+    document = _Document(text, _lines(text), references)
+    before, place = mark, 0
+    for group in _groups(tokens):
+        texts = list(_texts(group, document))
+        if not texts:
+            continue
+        last = document.lines[group[0].map[1] - 1]
+        end = last.start + len(last.text)
+        check = _Check(text[place:end], references, place == 0)
+        start = place
+        for found in texts:
+            yield replace(found.part, kept=before + text[place : found.start] + found.part.kept, check=check)
+            before, place = "", found.end
+        yield Part(kept=text[place:end], check=check)
+        place = max(end, start)
+    if before or place < len(text):
+        yield kept(before + text[place:])
 
 
-def _line_parts(line: str, ahead: str | None, number: int, state: _State) -> Iterator[Part]:
-    """The parts that a line completes."""
-    text, end = cut_line_end(line)
-    if _is_kept(text, ahead, number, state):
-        yield from _paragraph_parts(state)
-        yield kept(line)
+def _lines(text: str) -> list[_Line]:
+    """The lines of a text."""
+    lines, start, normal = [], 0, 0
+    while start < len(text):
+        body, end = _LINE.match(text, start).groups()
+        lines.append(_Line(start, normal, body, end))
+        start += len(body) + len(end)
+        normal += len(body) + 1
+    return lines
+
+
+class _Check:
+    """Whether a text has the structure of a source; that of the source is found when it is first needed."""
+
+    def __init__(self, source: str, references: Mapping[str, Any], first: bool):
+        self._source, self._references, self._first = source, references, first
+        self._wanted: list[Any] | None = None
+
+    def __call__(self, text: str) -> bool:
+        text = text.removeprefix("\ufeff")
+        if text == self._source:
+            return True
+        if self._wanted is None:
+            self._wanted = signature(self._source, self._references, self._first)
+        return signature(text, self._references, self._first) == self._wanted
+
+
+def _groups(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The tokens of each block that is in no other."""
+    group: list[Token] = []
+    depth = 0
+    for token in tokens:
+        group.append(token)
+        depth += token.nesting
+        if depth == 0:
+            yield group
+            group = []
+
+
+def _texts(group: Sequence[Token], document: _Document) -> Iterator[_Text]:
+    """The texts of a block."""
+    for number, token in enumerate(group):
+        if token.type == "tr_open":
+            end = next(place for place in range(number, len(group)) if group[place].type == "tr_close")
+            yield from _row(token, [cell.content for cell in group[number:end] if cell.type == "inline"], document)
+        elif token.type == "inline" and group[number - 1].type in ("paragraph_open", "heading_open"):
+            yield from _block(token, group[number - 1], group[number - 2].type if number > 1 else "", document)
+
+
+def _block(token: Token, opened: Token, before: str, document: _Document) -> Iterator[_Text]:
+    """The texts of a paragraph or a heading. before: the type of the token before it."""
+    lines = [document.lines[number] for number in range(*token.map)]
+    columns = [begin - line.normal for begin, line in zip(token.meta[BEGINS], lines, strict=True)]
+    is_atx = opened.markup.startswith("#")
+    if opened.type == "heading_open" and not is_atx:
+        lines, columns = lines[: token.content.count("\n") + 1], columns[: token.content.count("\n") + 1]
+    content, starts = "", []
+    for line, column in zip(lines, columns, strict=True):
+        starts.append(len(content))
+        content += line.text[column:] + "\n"
+    start, end = 0, len(content.rstrip(_WHITE))
+    if is_atx:
+        start = len(content) - len(content.lstrip("#").lstrip(" \t"))
+        end = start + len(token.content)
+    for pattern, container in ((_TASK, "list_item_open"), (_ALERT, "blockquote_open")):
+        if before == container and (head := pattern.match(content, start, end)):
+            start = head.end()
+    for first, last, nodes in _units(content, start, end, document.references):
+        number, final = bisect_right(starts, first) - 1, bisect_right(starts, last - 1)
+        place = Place(
+            "heading" if is_atx else "lines", content[first:last], tuple(line.text for line in lines[number:final]),
+            tuple(line.text[:column] for line, column in zip(lines[number:final], columns[number:final], strict=True)),
+            lines[number].end or "\n",
+        )  # fmt: skip
+        behind = final - 1
+        yield from _text(
+            lines[number].start + columns[number] + first - starts[number],
+            lines[behind].start + columns[behind] + last - starts[behind], token.map[0] + number + 1, nodes, place, document,
+        )  # fmt: skip
+
+
+def _units(content: str, start: int, end: int, references: Mapping[str, Any]) -> Iterator[tuple[int, int, list[Node]]]:
+    """What is translated together between two places of a content: their places without white space around them, and the pieces.
+
+    A hard line break ends a unit if it is in no emphasis; so do lines that another program understands, which are in none.
+    """
+    unit: list[Node] = []
+    place = first = start
+    for line, ended in _node_lines(nodes_of(content[start:end], references)):
+        raw = "".join(node.raw for node in line)
+        directive, term = _DIRECTIVE.match(raw), _TERM.match(raw)
+        if directive or term:
+            yield from _trimmed(unit, first)
+            unit, first = [], place
+        if term and not line[0].inner and len(line[0].raw) >= term.end():
+            cut = line[0].raw[term.end() :]
+            line, first = [Node(cut, cut), *line[1:]], place + term.end()
+        place += len(raw) + (len(ended.raw) if ended else 0)
+        if directive:
+            first = place
+            continue
+        unit += line
+        if ended is not None and ended.kind == "break":
+            unit.append(ended)
+        else:
+            yield from _trimmed(unit, first)
+            unit, first = [], place
+    yield from _trimmed(unit, first)
+
+
+def _node_lines(nodes: Sequence[Node]) -> Iterator[tuple[list[Node], Node | None]]:
+    """The pieces of each line, and the line break after it. What is inside a pair is on the line where the pair begins."""
+    line: list[Node] = []
+    for node in nodes:
+        if node.kind in ("break", "hard"):
+            yield line, node
+            line = []
+        else:
+            line.append(node)
+    if line:
+        yield line, None
+
+
+def _trimmed(nodes: Sequence[Node], start: int) -> Iterator[tuple[int, int, list[Node]]]:
+    """The pieces from a place on without white space at the ends, and their places; nothing when nothing is left."""
+    nodes = list(nodes)
+    while nodes and nodes[0].kind in ("text", "break") and not nodes[0].raw.strip(_WHITE):
+        start += len(nodes.pop(0).raw)
+    while nodes and nodes[-1].kind in ("text", "break") and not nodes[-1].raw.strip(_WHITE):
+        nodes.pop()
+    if not nodes:
         return
-    prefix = _PREFIX.match(text)[0]
-    if state.paragraph and state.paragraph[-1][0].count(">") != prefix.count(">"):
-        yield from _paragraph_parts(state)
-    body = text[len(prefix) :]
-    if state.table or (ahead is not None and "|" in body and _is_table_head(prefix, ahead)):
-        yield from _paragraph_parts(state)
-        state.table = True
-        yield from _row_parts(prefix, body, end, number)
+    if nodes[0].kind == "text" and nodes[0].raw == nodes[0].shown:
+        start += len(nodes[0].raw) - len(nodes[0].raw.lstrip(_WHITE))
+        nodes[0] = replace(nodes[0], raw=nodes[0].raw.lstrip(_WHITE), shown=nodes[0].shown.lstrip(_WHITE))
+    if nodes[-1].kind == "text" and not nodes[-1].entity:
+        nodes[-1] = replace(nodes[-1], raw=nodes[-1].raw.rstrip(_WHITE), shown=nodes[-1].shown.rstrip(_WHITE))
+    yield start, start + sum(len(node.raw) for node in nodes), nodes
+
+
+def _text(start: int, end: int, line: int, nodes: Sequence[Node], place: Place, document: _Document) -> Iterator[_Text]:
+    """The text of a unit, if it has words. start, end: its places in the file."""
+    plain, spans = without_markup(nodes)
+    write = partial(written, place=place, escapes=escapes_of(nodes), references=document.references)
+    escape = partial(escaped, entities=entities_of(nodes))
+    part = inline_part(document.text[start:end], plain, spans, line, write=write, escape=escape)
+    if part.text:
+        yield _Text(start, end, part)
+
+
+def _row(token: Token, cells: Sequence[str], document: _Document) -> Iterator[_Text]:
+    """The texts of a table's row: a cell each. As in GitHub's Markdown a bar parts cells even inside code, if it is not escaped.
+
+    A row whose bars the parser counts in another way (two backslashes before one) is kept.
+    """
+    line = document.lines[token.map[0]]
+    start = token.meta[BEGINS][0] - line.normal
+    found: list[tuple[int, str]] = []
+    for cell in re.finditer(r"((?:[^|\\]|\\.|\\$)*)(?:\||$)", line.text[start:].rstrip(" \t")):
+        text = cell[1].strip(" \t")
+        found.append((start + cell.start() + len(cell[1]) - len(cell[1].lstrip(" \t")), text))
+    found = found[not found[0][1] and line.text[start] == "|" :]
+    own = [text.replace("\\|", "|") for _, text in found[: len(cells)]]
+    if own + [""] * (len(cells) - len(own)) != list(cells) or any("\\\\|" in text for _, text in found):
         return
-    heading = _HEADING.match(body)
-    if heading:
-        yield from _paragraph_parts(state)
-        closing = _HEADING_END.search(body, heading.end())
-        stop = closing.start() if closing else len(body)
-        yield _text_part(body[heading.end() : stop], number, prefix + heading[0])
-        yield kept(body[stop:] + end)
-        return
-    while (item := _ITEM.match(body) or _FOOTNOTE.match(body)) and item[0]:
-        yield from _paragraph_parts(state)
-        prefix, body = prefix + item[0], body[item.end() :]
-        state.offset = len(prefix.expandtabs(4))
-    indent = body[: len(body) - len(body.lstrip())]
-    state.paragraph.append((prefix + indent, body[len(indent) :], end, number))
-    if _HARD_BREAK.search(body):
-        yield from _paragraph_parts(state)
-
-
-def _is_kept(text: str, ahead: str | None, number: int, state: _State) -> bool:
-    """Whether a line is kept as it is; notes what that means for the next."""
-    blank_before, state.blank = state.blank, not text.strip(" \t>")
-    body = text[_PREFIX.match(text).end() :]
-    if state.end_mark:
-        if _ends(state.end_mark, body):
-            state.end_mark = ""
-        return True
-    if state.blank:
-        state.until_blank = state.table = False
-        return True
-    if state.until_blank:
-        return True
-    if number == 1 and text.rstrip() in ("---", "+++") and ahead is not None and _SETTING.match(ahead):
-        state.end_mark = text.rstrip()
-        return True
-    item = _ITEM.match(body)
-    if fence := _FENCE.match(body[item.end() :] if item and not state.paragraph else body):
-        state.end_mark = fence[1]
-        state.offset = len(item[0].expandtabs(4)) if item else state.offset
-        return True
-    if _HTML.match(body) and not (state.paragraph or _INLINE_TAGS.match(body)):
-        start = body.lstrip().lower()
-        state.end_mark = next((end for mark, end in _HTML_ENDS.items() if start.startswith(mark.lower())), "")
-        state.until_blank = not state.end_mark
-        if state.end_mark and _ends(state.end_mark, body[2:]):
-            state.end_mark = ""
-        return True
-    indent = len(body.expandtabs(4)) - len(body.expandtabs(4).lstrip(" "))
-    if blank_before and not indent and not item:
-        state.offset = 0
-    if blank_before and indent >= state.offset + 4:
-        state.blank = True  # the next indented line is code too
-        return True
-    return bool(_RULE.match(body) or _DEFINITION.match(body) or _DIRECTIVE.match(body)) or (
-        state.table and _DELIMITERS.match(body) is not None
-    )
-
-
-def _ends(mark: str, body: str) -> bool:
-    """Whether a line ends a block that is kept."""
-    if mark[0] == "$":
-        return body.rstrip().endswith(mark)
-    if mark[0] in "`~":
-        return re.fullmatch(rf"[ \t]*{re.escape(mark)}{re.escape(mark[0])}*[ \t]*", body) is not None
-    if mark in ("---", "+++"):
-        return body.rstrip() in (mark, "..." if mark == "---" else mark)
-    return mark in body.lower()
-
-
-def _is_table_head(prefix: str, ahead: str) -> bool:
-    """Whether the line that follows one with the prefix makes it the head of a table."""
-    text = cut_line_end(ahead)[0]
-    return "-" in text and "|" in text and _DELIMITERS.match(text[_PREFIX.match(text).end() :]) is not None
-
-
-def _row_parts(prefix: str, body: str, end: str, number: int) -> Iterator[Part]:
-    """The parts of a table's row: a cell each. As in GitHub's Markdown a bar parts cells even inside code, if it is not escaped."""
-    before, start = prefix, 0
-    for match in re.finditer(r"\\.|(?P<bar>\|)", body):
-        if match["bar"]:
-            yield _text_part(body[start : match.start()], number, before, "|")
-            before, start = "|", match.end()
-    yield _text_part(body[start:], number, before, "|")
-    yield kept(end)
-
-
-def _paragraph_parts(state: _State) -> Iterator[Part]:
-    """The part of the paragraph that has ended here, if there is one."""
-    lines, state.paragraph = state.paragraph, []
-    if not lines:
-        return
-    (first_prefix, text, _, number), (*_, (_, _, end, _)) = lines[0], lines
-    raw = text + "".join(before + prefix + text for (_, _, before, _), (prefix, text, _, _) in zip(lines, lines[1:], strict=False))
-    broken = _HARD_BREAK.search(raw)
-    tail = broken[0] if broken else ""
-    raw = raw.removesuffix(tail)
-    joined = " ".join(text.removesuffix(tail).strip() if tail else text.strip() for _, text, _, _ in lines)
-    line_end, further = lines[0][2] or "\n", lines[1][0] if len(lines) > 1 else ""
-    widest = max(display_width(prefix + text) for prefix, text, _, _ in lines) - display_width(further)
-
-    def write(translation: str) -> str:
-        if not _STARTS_BLOCK.match(joined):
-            translation = _NEW_BLOCK.sub(r"\1\\\2", translation)
-        whole = _UNBROKEN.sub(lambda markup: markup[0].replace(" ", _KEPT_SPACE), translation)
-        wrapped = wrap(whole, max(widest, 40)) if len(lines) > 1 and widest < 200 else [whole]
-        wrapped = [line.replace(_KEPT_SPACE, " ") for line in wrapped]
-        if any(_STARTS_BLOCK.match(line) for line in wrapped[1:]) or " ".join(wrapped) != translation:
-            wrapped = [translation]
-        return (line_end + further).join(wrapped)
-
-    yield inline_part(raw, *without_markup(normalise(joined)), number, first_prefix, write)
-    yield kept(tail + end)
-
-
-def _text_part(raw: str, number: int, before: str, escaped: str = "") -> Part:
-    """A text on one line. escaped: a character that its translation must not have bare."""
-
-    def write(translation: str) -> str:
-        return re.sub(rf"(?<!\\){re.escape(escaped)}", lambda mark: "\\" + mark[0], translation) if escaped else translation
-
-    return inline_part(raw, *without_markup(normalise(raw)), number, before, write)
+    for (column, text), content in zip(found, cells, strict=False):
+        if text:
+            place = Place("cell", content, (line.text,), (line.text[:start],), line.end)
+            nodes = nodes_of(content, document.references)
+            yield from _text(line.start + column, line.start + column + len(text), token.map[0] + 1, nodes, place, document)

@@ -50,6 +50,10 @@ class Part:
     """Inline markup, in order, none inside another."""
     write: Callable[[str], str] | None = None
     """From a translation to what is written in place of raw (quoted, wrapped); None: as it is."""
+    escape: Callable[[str], str] | None = None
+    """From words between markers to what is written of them, so that no word is taken for a marker; None: as they are."""
+    check: Callable[[str], bool] | None = None
+    """Whether a text may take the place of all parts in a row that have this very check: None: any text may."""
 
     def written(self, translation: str) -> str:
         """The part with its text translated; a translation that equals the text leaves it byte for byte."""

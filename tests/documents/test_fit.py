@@ -111,9 +111,9 @@ def test_markup_is_put_back_where_its_words_have_gone() -> None:
     assert not any(result.markup for result in results)
 
 
-def test_without_a_place_text_is_translated_around_code_and_links_and_emphasis_is_left_out() -> None:
+def test_without_a_place_text_is_translated_around_code_and_links_and_emphasis_is_put_where_its_words_probably_are() -> None:
     words = {"Use print now": "Jetzt drucken", "see the page now": "jetzt sehen", "the page": "die Seite", "a big dog": "ein Hund",
              "big": "groß", "Use": "benutze.", "now": "jetzt.", "see": "siehe"}  # fmt: skip
     results = Recorder(lambda line: words[line], 90).fits.parts([CODE, LINK, BOLD], quiet)
-    assert [result.text for result in results] == ["benutze `print` jetzt", "siehe [die Seite](x) jetzt", "ein Hund"]
-    assert [result.markup for result in results] == ["in segments", "in segments", "emphasis left out"]
+    assert [result.text for result in results] == ["benutze `print` jetzt", "siehe [die Seite](x) jetzt", "**ein** Hund"]
+    assert [result.markup for result in results] == ["in segments", "in segments", "emphasis where its words probably are"]

@@ -1,0 +1,167 @@
+"""Whatever a model answers, a Markdown page has the structure of its source: the same blocks, the same markup, only other words."""
+
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from mt.documents.markdown_parser import same_text, signature
+from mt.documents.settle import KEPT
+from tests.documents.test_markdown import results, texts, translated
+
+
+def marked(line: str) -> str:
+    """Each word of a line with a mark, so that what was translated can be seen."""
+    return " ".join(f"{word}x" if word[-1:].isalnum() else word for word in line.split())
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [
+        ("> ```\n> code\n\n글\n", ["글"]),
+        ("- 항목\n  ```\n  code\n\n글\n", ["항목", "글"]),
+        ("1. 항목\n\n   ~~~\n   code\n\n> 글\n", ["항목", "글"]),
+        ("> 글\n게으른 줄\n", ["글 게으른 줄"]),
+        ("- 가\n\n      code\n\n  나\n", ["가", "나"]),
+        ("가\n    나\n", ["가 나"]),
+        ("<div>\n가\n</div>\n\n나\n", ["나"]),
+        ("가\n나\n---\n", ["가 나"]),
+        ("> [!NOTE]\n> 글\n", ["글"]),
+        ("> [!warning]- 제목\n> 글\n", ["제목 글"]),
+        ("- [ ] 할 일\n- [x] 한 일\n", ["할 일", "한 일"]),
+        ("[^1]: 가\n[^2]: 나\n\n    다\n", ["가", "나", "다"]),
+        ("$$\n가\n$$\n\n나\n", ["나"]),
+        ("$$\n가\n", ["가"]),
+        ("---\ntitle: 가\n---\n나\n", ["나"]),
+        ("---\n가\n", ["가"]),
+        (":::note\n가\n:::\n", ["가"]),
+        ("말\n: 뜻\n", ["말", "뜻"]),
+        ("[가]: /u\n나\n", ["나"]),
+        ("| 가 | 나 |\n|---|---|\n| 다\\|라 | |\n\n마\n", ["가", "나", "다|라", "마"]),
+        ("---\n\n***\n\n123\n\n&nbsp;\n\n\u200b\n\n{name}\n\nhttps://example.org/한글\n\n[[위키]]\n\n:smile:\n", []),
+    ],
+)  # fmt: skip
+def test_what_is_text_follows_commonmark_and_github(page: str, wanted: list[str]) -> None:
+    assert texts(page) == wanted
+    changed = translated(page, marked)
+    assert signature(changed, {}, True) == signature(page, {}, True)
+    for text in wanted:
+        assert marked(text).split()[-1] in changed.replace("\\|", "|")
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [
+        ("[책]을 읽다.\n\n[책]: /b\n", "[책x][책] 을x 읽다.\n\n[책]: /b\n"),
+        ("[책][] 읽다.\n\n[책]: /b\n", "[책x][책] 읽다.\n\n[책]: /b\n"),
+        ("[책][m] 읽다.\n\n[m]: /b\n", "[책x][m] 읽다.\n\n[m]: /b\n"),
+        ("![꽃][]\n\n[꽃]: f.png\n", "![꽃x][꽃]\n\n[꽃]: f.png\n"),
+        ("[*책* 가] 읽다.\n\n[*책* 가]: /b\n", "[*책x* 가x][*책* 가] 읽다.\n\n[*책* 가]: /b\n"),
+        ("[없는 것] 읽다.\n", "[없는x 것]x 읽다.\n"),
+        ("[책](/b \"제목\") 읽다.\n", "[책x](/b \"제목\") 읽다.\n"),
+    ],
+)  # fmt: skip
+def test_every_link_still_leads_to_its_definition(page: str, wanted: str) -> None:
+    changed = translated(page, lambda line: " ".join(word if word == "읽다." else f"{word}x" for word in line.split()))
+    assert changed == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "shown", "answer", "wanted"),
+    [
+        ("가 \\*나\\* 다", "가 *나* 다", "a *b* c", "a \\*b\\* c"),
+        ("가 &lt;나&gt;", "가 <나>", "a <b>", "a &lt;b&gt;"),
+        ("AT&amp;T 가", "AT&T 가", "the AT&T", "the AT&amp;T"),
+        ("가", "가", "# a", "\\# a"),
+        ("가", "가", "1. a", "1\\. a"),
+        ("가", "가", "- a", "\\- a"),
+        ("가", "가", "a *b* c", "a \\*b\\* c"),
+        ("가", "가", "2 * 3 * 4", "2 * 3 * 4"),
+        ("가", "가", "snake_case_name", "snake_case_name"),
+        ("가", "가", "[a](b)", "[a\\](b)"),
+        ("가", "가", "a <br> b", "a \\<br> b"),
+        ("가", "가", "```", "\\```"),
+        ("가", "가", "[a]: b", "\\[a]: b"),
+        ("가", "가", "a\\", "a\\"),
+        ("가!", "가!", "a&copy;", "a\\&copy;"),
+        ("# 가", "가", "a #", "# a \\#"),
+        ("> 가", "가", "> a", "> \\> a"),
+    ],
+)  # fmt: skip
+def test_words_that_look_like_markup_are_escaped_and_only_they(source: str, shown: str, answer: str, wanted: str) -> None:
+    assert texts(source + "\n") == [shown]
+    assert translated(source + "\n", {shown: answer}.__getitem__) == wanted + "\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "answers", "wanted"),
+    [
+        ("_가_**나**\n", {"가나": "ab", "가": "a", "나": "b"}, "_a_**b**\n"),
+        ("_가_ 다 **나**\n", {"가 다 나": "u v w", "가": "a", "나": "b"}, "_u_ v **w**\n"),
+        ("[^1]    1. 가\n", {"1. 가": "1. a"}, "[^1]    1. a\n"),
+        ("가 [나](u) 다\n", {"가 나 다": "x", "나": "1.", "가": "-", "다": ">"}, "\\- [1](u) >\n"),
+        ("가<br>  나\n", {"가  나": "x", "가": "a", "나": "b"}, "a<br>  b\n"),
+    ],
+)  # fmt: skip
+def test_markers_keep_their_places_where_a_sentence_is_broken_up(source: str, answers: dict[str, str], wanted: str) -> None:
+    changed = translated(source, lambda text: answers.get(text, text))
+    assert signature(changed, {}, True) == signature(source, {}, True)
+    assert changed == wanted
+
+
+def test_what_only_another_program_understands_is_not_shown_to_the_model() -> None:
+    asked: list[str] = []
+    page = "가 [[위키]] 나 :smile: 다[^1] <b>라</b> {.class}\n\n# 제목 {#id}\n"
+    changed = translated(page, lambda line: asked.append(line) or marked(line))
+    assert not any(mark in line for line in asked for mark in ("[[", ":smile", "[^", "<b>", "{"))
+    assert changed == "가x [[위키]] 나x :smile: 다x[^1] <b>라x</b> {.class}\n\n# 제목x {#id}\n"
+
+
+def test_a_placeholder_that_the_model_loses_is_put_back() -> None:
+    for mark in ("{name}", "%s", "%1$d", "${VAR}", "{{ page.title }}", "$x+y$", "`code`", "https://example.org/a_b"):
+        changed = translated(f"가 {mark} 나\n", lambda line: line.replace("나", "b").replace("가", "a") if line in ("가", "나") else "lost")
+        assert changed == f"a {mark} b\n"
+
+
+def test_a_unit_that_cannot_be_written_keeps_its_source_and_is_flagged() -> None:
+    found = results("# 가\n\n나\n\n다\n", {"가": "a", "나": " ", "다": "c"}.__getitem__)
+    assert [result.text for _, result in found if result.text] == ["a", "나", "c"]
+    assert [result.markup for _, result in found if result.text] == ["", KEPT, ""]
+
+
+ANSWERS: dict[str, Callable[[str], str]] = {
+    "each word": marked,
+    "fewer words": lambda line: " ".join(line.split()[::2]) + " q",
+    "more words": lambda line: "one " + " and ".join(line.split()) + " two",
+    "another order": lambda line: " ".join(line.split()[::-1]),
+    "nothing": lambda line: "",
+    "markup": lambda line: random.Random(line).choice(
+        ["# x", "1. y", "- z", "> q", "`a", "*b", "[c]: d", "[e](f)", "<div>", "***", "~~~", "| a | b |", "a\\", "&amp;", "_u_", "---", "==="]
+    ),
+    "marks": lambda line: " ".join(random.Random(word).choice(["*", "_", "`", "[", "]", "<b>", "#", "1.", "-", ">", "|"]) + word
+                                   for word in line.split()),
+}  # fmt: skip
+PIECES = ["가", "나 다", "b", "*", "**", "_", "__", "`", "``", "[", "]", "(", ")", "[가]", "[가][]", "[나][x]", "![", "](u)", "<b>", "</b>",
+          "<br>", "<", "&amp;", "&copy;", "\\", "\\*", "\n", "\n", "\n\n", "  \n", "\\\n", "> ", "- ", "* ", "1. ", "  ", "    ", "\t", "# ",
+          "#", "|", "|-|\n", "---", "===", "```", "~~~", "$", "$$", "{n}", "%s", ":a:", "[^1]", "[^1]: ", "[x]: /u\n", "[가]: /v \"t\"\n",
+          "https://x.y/z", "~~", "!", "<!--", "-->", "[[w]]", "[!NOTE]", "[ ] ", " ", ". "]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_pages_drawn_from_pieces_of_markup_keep_their_structure(answer: str) -> None:
+    draw = random.Random(answer)
+    for _ in range(100):
+        page = "".join(draw.choices(PIECES, k=draw.randrange(2, 25)))
+        page = page.replace("\n", "\r\n") if draw.random() < 0.2 else page
+        assert translated(page, lambda line: line) == page
+        changed = translated(page, ANSWERS[answer])
+        assert signature(same_text(changed), {}, True) == signature(same_text(page), {}, True), (page, changed)
+
+
+@pytest.mark.parametrize("piece", ["[", "![", "[가 ", "[가](", "`가 ", "``가`", ">", "*", "**가*", "_가 *나 ", "<", "<!-- ", "&가;", "$가 ", "{{가 ",
+                                   "https://a.", "~~가 ", "[^", "[["])  # fmt: skip
+def test_what_nothing_closes_takes_no_long_time(piece: str) -> None:
+    start = time.process_time()
+    parts = texts(piece * 10000 + "끝")
+    assert time.process_time() - start < 20 and len(parts) <= 10000
