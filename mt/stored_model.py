@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from mt.config import Config, ModelConfig
@@ -16,7 +16,7 @@ from mt.errors import RunError
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
 from mt.runs import shown
-from mt.stored_files import FORMAT, find_stored, opened_weights
+from mt.stored_files import FORMAT, StoredModel, find_stored, opened_weights, read_held
 
 
 def serialise(tensors: Mapping[str, Tensor], stamp: str) -> bytes:
@@ -39,8 +39,11 @@ def read_shapes(path: Path, stamp: str) -> dict[str, tuple[int, ...]]:
 
 
 def parameters_of(model: TranslationModel) -> dict[str, Tensor]:
-    """The trained tensors by name, tied ones once."""
-    return {name: parameter.data for name, parameter in model.named_parameters()}
+    """The trained tensors by name, tied ones once. What is written to them is known to who has prepared something from them.
+
+    So they are detached: a parameter's `data` has a version counter of its own, and prepared weights would go on being used.
+    """
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def load_parameters(model: TranslationModel, tensors: Mapping[str, Tensor], origin: Path) -> None:
@@ -87,10 +90,15 @@ def load_model(directory: Path) -> LoadedModel:
     RunError when it is neither, is incomplete or damaged. What a stranger has put together cannot do harm: nothing in it is run, nothing
     outside the run's folder is read, and no more memory is taken than a few times what the weights' file has, and 64 MB.
     """
-    stored = find_stored(directory)
+    return build_stored(find_stored(directory))
+
+
+def build_stored(stored: StoredModel) -> LoadedModel:
+    """The model of what `find_stored` has found. RunError as load_model."""
     weights, config, tokenizer = stored.weights, stored.config, stored.tokenizer
     sizes = config.model, len(tokenizer.source), len(tokenizer.target)
-    shapes = read_shapes(weights, tokenizer.fingerprint())
+    held = None if stored.content is None else read_held(stored, load)
+    shapes = read_shapes(weights, tokenizer.fingerprint()) if held is None else {name: tuple(one.shape) for name, one in held.items()}
     if config.model.encoder_layers + config.model.decoder_layers > len(shapes):
         raise RunError(
             f"{shown(weights)}: the weights do not belong to the configuration beside them: it has more layers than there are tensors"
@@ -106,7 +114,7 @@ def load_model(directory: Path) -> LoadedModel:
         ) from error
     refuse_other_shapes(parameters_of(model), shapes, weights)
     model = model if modest else build_model(*sizes)
-    load_parameters(model, read_tensors(weights, tokenizer.fingerprint()), weights)
+    load_parameters(model, read_tensors(weights, tokenizer.fingerprint()) if held is None else held, weights)
     return LoadedModel(weights, config, tokenizer, model.eval())
 
 

@@ -15,7 +15,7 @@ from mt.document_command import DocumentOptions, fitting, is_document, summary, 
 from mt.documents.content import START_BYTES, refuse_other_content
 from mt.documents.kinds import format_of
 from mt.documents.words import has_source_words
-from mt.errors import DataError, DecodingError, RunError
+from mt.errors import DataError, DecodingError, MtError, RunError
 from mt.export.manifest import export_of_run, named_export
 from mt.output import line_bar, put_lines, refuse_unwritable
 from mt.runs import find_model, shown
@@ -72,6 +72,7 @@ def translate_lines(request: TranslateRequest) -> None:
         translate_document(request.input, request.output, request.document, translator, search, _settings(request, translator))
     else:
         _translate_lines(request, lines, translator, search)
+        compare_engines(translator)
 
 
 def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator, search) -> None:
@@ -168,12 +169,26 @@ def converse(request: TranslateRequest) -> None:
             continue
         except (EOFError, KeyboardInterrupt):
             print()
-            return
+            break
         if not line.strip():
-            return
+            break
         nbest = search([normalise(line)], lambda done: None)
         put_lines(_printed(nbest[0], count, request.scores), None)
         _tell_cut(nbest, translator.options().max_length_ratio)
+    compare_engines(translator)
+
+
+def compare_engines(translator) -> None:
+    """After the first translations with a run or with other settings: compare numpy with torch, so that numpy may translate next time.
+
+    What was asked for has been printed already: nothing that goes wrong here is an error, and Ctrl-C ends it.
+    """
+    if not hasattr(type(translator), "compare_engines"):
+        return
+    with suppress(KeyboardInterrupt, MtError, OSError, MemoryError):
+        for check in translator.compare_engines():
+            then = "short inputs start without torch from now on" if check.passed else "'mt selftest' shows more"
+            print(f"note: {shown(translator.path)}: numpy and torch compared for these settings: {check.verdict}; {then}", file=sys.stderr)
 
 
 def _search(request: TranslateRequest, translator) -> Callable[[Sequence[str], Callable[[int], None]], list[list[Translation]]]:

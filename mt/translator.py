@@ -24,7 +24,8 @@ from mt.minimum_bayes_risk import candidate_settings, rank_by_agreement
 from mt.model.ensemble import Ensemble
 from mt.model.interface import TranslationModel
 from mt.runs import find_model, shown
-from mt.stored_model import load_model
+from mt.stored_files import StoredModel, find_stored
+from mt.stored_model import build_stored, load_model
 from mt.stored_shortlist import read_shortlist, shortlist_file
 from mt.translation import Translation
 
@@ -50,20 +51,31 @@ class Translator:
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu") -> "Translator":
         """Load a run, a run's name or a checkpoint; None: $MT_MODEL or the latest finished run. RunError when there is none."""
-        loaded = load_model(find_model(None if model is None else str(model)))
+        return cls.of_stored(find_stored(find_model(None if model is None else str(model))), device)
+
+    @classmethod
+    def of_stored(cls, stored: StoredModel, device: str = "cpu") -> "Translator":
+        """Load what was found of a run before. RunError as `load`."""
+        loaded = build_stored(stored)
         return cls(loaded.model.to(device), loaded.tokenizer, loaded.config, loaded.path)
 
     @classmethod
     def load_all(cls, models: Sequence[str | Path], device: str = "cpu") -> "Translator":
         """Several runs that translate together (mt/model/ensemble.py), with the decoding settings of the first; one or none: as `load`.
 
-        RunError when one is not there, or has another vocabulary than the first.
+        RunError when one is not there, or translates between other languages or with another vocabulary than the first.
         """
         if len(models) < 2:
             return cls.load(models[0] if models else None, device)
         loaded = [load_model(find_model(str(model))) for model in models]
         first = loaded[0]
         for other in loaded[1:]:
+            pairs = [f"{one.config.source} to {one.config.target}" for one in (first, other)]
+            if pairs[0] != pairs[1]:
+                raise RunError(
+                    f"--model: {shown(other.path)} translates {pairs[1]}, and {shown(first.path)} {pairs[0]}; an ensemble's runs must "
+                    "translate between the same languages"
+                )
             if other.tokenizer.fingerprint() != first.tokenizer.fingerprint():
                 raise RunError(
                     f"--model: {shown(other.path)} has another vocabulary than {shown(first.path)}; an ensemble's runs need the same one: "

@@ -1,4 +1,8 @@
-"""Text in, text out, at once: a run's model in numpy where that is enough, and torch, loaded only then, where it is not."""
+"""Text in, text out, at once: a run's model in numpy where that is enough, and torch, loaded only then, where it is not.
+
+numpy translates only with weights and settings on which it has been compared with torch (check.py). A training compares at its end; with an
+older run, with other settings, or after the engine has changed, torch translates once more, and the two are compared afterwards.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +13,8 @@ from mt.config_file import replace_fields
 from mt.data.encodings import normalise
 from mt.data.special_ids import EOS
 from mt.decoding.hypothesis import length_limit
-from mt.stored_files import find_stored, opened_weights
+from mt.engine_record import EngineCheck, allows, can_keep, read_checks
+from mt.stored_files import find_stored
 from mt.translation import NOTHING, Translation
 
 if TYPE_CHECKING:
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from mt.translator import Translator
 
 _WIDEST = 64
-"""A beam so wide is torch's: best_extensions looks at as many columns."""
+"""With a beam this wide torch is faster."""
 _MOST_WORK = 10**10
 """Parameters times source tokens up to which lines are translated one by one: about what takes as long as loading torch and its batches."""
 
@@ -27,13 +32,14 @@ class InstantTranslator:
 
     Translations are Translator's own: a line where rounding might decide (mt/instant/search.py) is given to it, and so is what the search
     in numpy has no counterpart of: several translations, a choice among candidates, sampling, rules, a shortlist, fewer bits, other
-    architectures, very many lines.
+    architectures, very many lines; and everything until numpy has been compared with torch on these weights and settings. Both are made
+    of the weights that were there when this was made, whatever a training has written since.
     """
 
     def __init__(self, directory: Path):
         """directory: a run's, or a checkpoint's. RunError as mt.stored_files.find_stored."""
-        self._directory = directory
-        stored = find_stored(directory)
+        stored = find_stored(directory, hold=True)
+        self._stored = stored
         self.path = stored.weights
         self.config = stored.config
         self.tokenizer = stored.tokenizer
@@ -41,8 +47,10 @@ class InstantTranslator:
         self.max_source_tokens: int = self.config.data.max_length
         """The longest source that training has seen, in tokens with the end token."""
         self._model: Transformer | None = None
-        self._suited = self.config.model.architecture == "transformer"
+        self._suited = self.config.model.architecture == "transformer" and self.config.model.activation != "gelu"
         self._full: Translator | None = None
+        self._checks: list[EngineCheck] | None = None
+        self._not_compared: list[DecodingConfig] = []
 
     def __getattr__(self, name: str) -> Any:
         """What only Translator has."""
@@ -55,7 +63,7 @@ class InstantTranslator:
         if self._full is None:
             from mt.translator import Translator
 
-            self._full = Translator.load(self._directory)
+            self._full = Translator.of_stored(self._stored)
         return self._full
 
     def options(self, **overrides: object) -> DecodingConfig:
@@ -78,7 +86,7 @@ class InstantTranslator:
             raise TypeError("translate takes a list of sentences, not one string: translate([sentence])")
         options = options or self.config.decoding
         sources = self.tokenizer.encode_source([normalise(line) for line in lines])
-        if constraints is not None or not _is_plain(options) or not self._is_little(sources):
+        if constraints is not None or not is_plain(options) or not self._is_little(sources) or not self._is_compared(options):
             return self.full().translate_nbest(lines, options, progress, constraints)
         found = []
         for line, source in zip(lines, sources, strict=True):
@@ -93,6 +101,38 @@ class InstantTranslator:
         if not self._suited or (self._full is not None and len(sources) > 1):
             return False
         return sum(map(len, sources)) * self.path.stat().st_size // 4 <= _MOST_WORK or len(sources) == 1
+
+    def _is_compared(self, options: DecodingConfig) -> bool:
+        """Whether numpy has been found equal to torch with these weights and settings. If it was never compared, `compare_engines` will."""
+        if self._checks is None:
+            self._checks = read_checks(self.path, self._stored.weights_hash)
+        allowed = allows(self._checks, options)
+        if allowed is None and options not in self._not_compared:
+            self._not_compared.append(options)
+        return bool(allowed)
+
+    def compare_engines(self) -> list[EngineCheck]:
+        """Compare numpy with torch on the settings that torch has just translated with because they had not been compared.
+
+        Each result is kept beside the weights, for the next time. MtError as loading a model.
+        """
+        from mt.instant.layers import UnsuitedWeightsError
+
+        found: list[EngineCheck] = []
+        if not self._not_compared or not can_keep(self.path, self._stored.weights_hash):
+            return found
+        while self._not_compared and not any(one.differs for one in found):
+            options = self._not_compared.pop()
+            try:
+                net = self._load()
+            except UnsuitedWeightsError:
+                self._suited = False
+                return found
+            from mt.instant.check import check_engine
+
+            found.append(check_engine(self._stored, net, self.full().model, options))
+        self._checks = None
+        return found
 
     def _search(self, source: list[int], options: DecodingConfig) -> Translation | None:
         """The best translation; None where only torch can say."""
@@ -114,20 +154,14 @@ class InstantTranslator:
 
     def _load(self) -> "Transformer":
         """The model in numpy. UnsuitedWeightsError when its weights are not what is computed here."""
-        from mt.instant.layers import UnsuitedWeightsError
-        from mt.instant.transformer import Transformer
+        from mt.instant.stored import numpy_model
 
         if self._model is None:
-            with opened_weights(self.path, self.tokenizer.fingerprint(), "np") as stream:
-                names = list(stream.keys())
-                if any(stream.get_slice(name).get_dtype() != "F32" for name in names):
-                    raise UnsuitedWeightsError("a type that numpy may not have")
-                tensors = {name: stream.get_tensor(name) for name in names}
-            self._model = Transformer(self.config.model, len(self.tokenizer.source), len(self.tokenizer.target), tensors)
+            self._model = numpy_model(self._stored)
         return self._model
 
 
-def _is_plain(options: DecodingConfig) -> bool:
+def is_plain(options: DecodingConfig) -> bool:
     """Whether one translation is wanted, by greedy or beam search with nothing more asked."""
     return (
         options.method in ("beam", "greedy")

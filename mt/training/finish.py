@@ -2,15 +2,23 @@
 
 import logging
 import math
+import time
+from contextlib import suppress
 from hashlib import sha256
 
 from torch import Tensor
 
+from mt.errors import MtError
 from mt.evaluation import score
 from mt.files import write_atomically
+from mt.instant.check import check_engine
+from mt.instant.layers import UnsuitedWeightsError
+from mt.instant.stored import numpy_model
+from mt.instant.translator import is_plain
 from mt.model.build import count_parameters
 from mt.runs import RunDirectory, checkpoint_damage, shown
-from mt.stored_model import parameters_of, read_tensors, serialise
+from mt.stored_files import find_stored
+from mt.stored_model import build_stored, parameters_of, read_tensors, serialise
 from mt.training.averaging import average_checkpoints
 from mt.training.continuing import place_in_schedule
 from mt.training.doctor.examine import examine, summary_line
@@ -56,6 +64,7 @@ def finish(training: Training) -> dict:
         "test": test_scores(training),
     }
     training.run.write_json("summary.json", summary)
+    compare_engines(training)
     tell(training, summary)
     return summary
 
@@ -123,6 +132,23 @@ def test_scores(training: Training) -> dict | None:
     if scores["notice"]:
         _log.warning(scores["notice"])
     return scores
+
+
+def compare_engines(training: Training) -> None:
+    """Compare numpy with torch on the final weights as they lie on the disk, so that `mt translate` may use numpy from the first time on.
+
+    Where that is not possible, or a deadline leaves no time, `mt translate` does it. Only a failure is told.
+    """
+    seconds = 10.0 if training.deadline is None else min(10.0, training.deadline.ends_at - time.monotonic())
+    if seconds <= 0 or not is_plain(training.config.decoding):
+        return
+    with suppress(MtError, OSError, UnsuitedWeightsError):
+        stored = find_stored(training.run.path, hold=True)
+        net, model = numpy_model(stored), build_stored(stored).model
+        lines = [line for corpus in training.data.valid or training.data.test for line in corpus.sources]
+        check = check_engine(stored, net, model, training.config.decoding, lines, seconds)
+        if check.differs:
+            _log.warning("mt translate will use torch alone, which starts more slowly: %s; 'mt selftest' shows more", check.verdict)
 
 
 def tell(training: Training, summary: dict) -> None:

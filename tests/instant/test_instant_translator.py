@@ -27,17 +27,21 @@ LINES = ["ba be bi", "", "da", "ma ka di di mu do bi ki ke", "   ", "me du mi"]
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many times a translator in torch was loaded."""
     loaded = []
-    load = Translator.load
-    monkeypatch.setattr(Translator, "load", lambda *given: loaded.append(given) or load(*given))
+    load = Translator.of_stored
+    monkeypatch.setattr(Translator, "of_stored", lambda *given: loaded.append(given) or load(*given))
     return lambda: len(loaded)
 
 
 @pytest.mark.parametrize("options", [{}, {"beam_size": 2}, {"method": "greedy"}], ids=["default", "two", "greedy"])
-def test_translations_are_the_runs_own(trained_run: Path, counted: Callable[[], int], options: dict) -> None:
-    translator, done = InstantTranslator(trained_run), []
+def test_translations_are_the_runs_own(trained_run: Path, tmp_path: Path, counted: Callable[[], int], options: dict) -> None:
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    first = InstantTranslator(run)
+    first.translate(LINES, **options)
+    assert all(check.passed for check in first.compare_engines())
+    before, translator, done = counted(), InstantTranslator(run), []
     found = translator.translate_nbest(LINES, translator.options(**options), done.append)
-    assert counted() == 0 and sum(done) == len(LINES)
-    own = Translator.load(trained_run)
+    assert counted() == before and sum(done) == len(LINES)
+    own = Translator.load(run)
     expected = own.translate_nbest(LINES, own.options(**options))
     for [one], [other] in zip(found, expected, strict=True):
         assert (one.text, one.finished) == (other.text, other.finished)

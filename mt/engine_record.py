@@ -1,0 +1,166 @@
+"""What is known of a run's fast engine: how translations by numpy compared with torch's, on exactly these weights.
+
+`engines.json` beside the weights, or, where the run's folder cannot be written, a file in the cache. It holds for one weights file (by its
+sha256), one version of the engine (by its source text, numpy's version and the kind of processor), and the decoding settings that are
+listed. Where any of these is another, nothing is known. Comparing is mt/instant/check.py; nothing heavy is imported here.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mt.config import DecodingConfig
+from mt.files import write_atomically
+
+RECORD = "engines.json"
+"""The file's name."""
+LEAST_CERTAIN = 8
+"""Translations that numpy must have been certain of, or its being equal to torch says nothing."""
+LARGEST_DIFFERENCE = 1.25e-4
+"""Between the two log-probabilities of a translation: a quarter of the margin that the search in numpy keeps (mt/instant/search.py)."""
+_MOST_SETTINGS = 32
+"""Decoding settings whose comparison is kept, the last ones."""
+_MOST_BYTES = 1 << 20
+_SOURCES = ("instant/layers.py", "instant/search.py", "instant/transformer.py", "decoding/one_beam.py", "decoding/hypothesis.py")
+"""The engine, as files of this package."""
+
+
+@dataclass(frozen=True)
+class EngineCheck:
+    """How numpy's translations of some sentences compared with torch's."""
+
+    settings: Mapping[str, Any]
+    """The decoding settings, as `settings_that_matter` gives them."""
+    sentences: int
+    """How many both were given."""
+    certain: int
+    """Of how many numpy gave a translation; the others it leaves to torch."""
+    different: int
+    """How many of these torch translates otherwise."""
+    other_probabilities: int
+    """Sentences in whose torch translation numpy finds other probabilities of the vocabulary, beyond rounding."""
+    largest_difference: float
+    """Between the two log-probabilities of a translation that is equal, in nats."""
+    origin: str
+    """Where the sentences come from: "valid", "test", "given", or "drawn" (token ids at random)."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether numpy is not to be used with these weights at all."""
+        return bool(self.different or self.other_probabilities) or not self.largest_difference <= LARGEST_DIFFERENCE
+
+    @property
+    def passed(self) -> bool:
+        """Whether numpy may translate with these settings."""
+        return not self.differs and self.certain >= LEAST_CERTAIN
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        found = f"{self.sentences} sentences compared, numpy was certain of {self.certain}"
+        if self.different:
+            return f"{found}, and {self.different} of these translations differ: torch translates"
+        if self.other_probabilities:
+            return f"{found}, and its probabilities differ in {self.other_probabilities}: torch translates"
+        if self.differs:
+            return f"{found}, but log-probabilities differ by up to {self.largest_difference:.1e}: torch translates"
+        return f"{found}, all equal" if self.passed else f"{found}: too few to rely on, torch translates"
+
+
+def settings_that_matter(options: DecodingConfig) -> dict[str, Any]:
+    """The decoding settings that numpy's search reads."""
+    return {
+        "method": options.method, "beam_size": 1 if options.method == "greedy" else options.beam_size,
+        "length_penalty": options.length_penalty, "max_length_ratio": options.max_length_ratio,
+        "max_length_extra": options.max_length_extra,
+    }  # fmt: skip
+
+
+@cache
+def engine_version() -> str:
+    """What the engine's results depend on besides weights and settings: its source text, numpy, the kind of processor."""
+    digest = sha256(f"{version('numpy')} {platform.machine()}".encode())
+    for name in _SOURCES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()
+
+
+def read_checks(weights: Path, weights_hash: str) -> list[EngineCheck]:
+    """The comparisons that hold for this weights file; none where there are none, or they are of other weights or another engine.
+
+    weights_hash: the sha256 of the file, in hexadecimal.
+    """
+    return next((found for place in _places(weights, weights_hash) if (found := _read(place, weights_hash))), [])
+
+
+def add_check(weights: Path, weights_hash: str, check: EngineCheck) -> Path | None:
+    """Add a comparison to those that hold, or replace the one with its settings; where it was written, None where nothing can be.
+
+    Two processes that compare at the same time write the same; of two with other settings the later one may lose the earlier one's, which
+    is then made again when it is needed.
+    """
+    others = [one for one in read_checks(weights, weights_hash) if one.settings != check.settings]
+    checks = [*sorted(others, key=lambda one: one.differs), check][-_MOST_SETTINGS:]
+    content = {"weights_sha256": weights_hash, "engine": engine_version(), "checks": [asdict(one) for one in checks]}
+    for place in _places(weights, weights_hash):
+        with suppress(OSError):
+            if place.name != RECORD:
+                place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(place, json.dumps(content, indent=2) + "\n")
+            return place
+    return None
+
+
+def can_keep(weights: Path, weights_hash: str) -> bool:
+    """Whether there is a place for a comparison, or it would be made again and again."""
+    for place in _places(weights, weights_hash):
+        folder = next(parent for parent in place.parents if parent.exists())
+        if os.access(folder, os.W_OK):
+            return True
+    return False
+
+
+def allows(checks: Sequence[EngineCheck], options: DecodingConfig) -> bool | None:
+    """Whether numpy may translate with these settings; None where it has not been compared with them."""
+    if any(one.differs for one in checks):
+        return False
+    settings = settings_that_matter(options)
+    return next((one.passed for one in checks if one.settings == settings), None)
+
+
+def _places(weights: Path, weights_hash: str) -> Iterator[Path]:
+    """Where the record may be: beside the weights, or in the cache."""
+    yield weights.resolve().parent / RECORD
+    from mt.data.store import cache_root
+
+    yield cache_root() / "engines" / f"{weights_hash}.json"
+
+
+def _read(place: Path, weights_hash: str) -> list[EngineCheck]:
+    """The comparisons in a file; none where it is not there, damaged, or of something else."""
+    try:
+        if place.stat().st_size > _MOST_BYTES:
+            return []
+        content = json.loads(place.read_bytes())
+        if (content["weights_sha256"], content["engine"]) != (weights_hash, engine_version()):
+            return []
+        return [_checked(EngineCheck(**fields)) for fields in content["checks"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _checked(check: EngineCheck) -> EngineCheck:
+    """The same; ValueError when a field holds something else than it should."""
+    counts = (check.sentences, check.certain, check.different, check.other_probabilities)
+    right = all(type(count) is int for count in counts) and isinstance(check.settings, dict) and isinstance(check.origin, str)
+    if not right or type(check.largest_difference) not in (int, float):
+        raise ValueError
+    return check
