@@ -63,7 +63,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 def change_weights(run: Path) -> None:
     """Other weights, as a training that goes on writes them."""
     stored = find_stored(run)
-    tensors = {name: tensor + 0.05 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(1))
+    tensors = {name: tensor + 0.5 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(1))
                for name, tensor in read_tensors(stored.weights).items()}  # fmt: skip
     beside = run / "beside"
     beside.write_bytes(serialise(tensors, stored.tokenizer.fingerprint()))
