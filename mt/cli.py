@@ -241,8 +241,8 @@ def translate(
     from mt.document_command import DocumentOptions
     from mt.translate_command import TranslateRequest, translate_lines
 
-    if beam == 1 and method is None and not nbest:
-        method = "greedy"
+    if beam is not None and method is None:  # whoever gives a beam wants one, whatever the run's own method is
+        method = "greedy" if beam == 1 and not nbest else "beam"
     chosen = {
         "method": method, "beam_size": beam, "nbest": nbest, "length_penalty": length_penalty,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,

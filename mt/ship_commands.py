@@ -125,6 +125,7 @@ class ExportRequest:
 
 def export_model(request: ExportRequest) -> None:
     """Export, and print how the two programs compare."""
+    from mt.export.check import searches
     from mt.export.export import PROGRAMS, export
     from mt.export.manifest import EXPORTS
     from mt.runs import find_run, shown
@@ -142,7 +143,7 @@ def export_model(request: ExportRequest) -> None:
     found = result.check
     print(f"{shown(folder)}: {result.bytes / 1e6:.1f} MB, checked on {found.lines} pairs")
     low, high = found.chrf_interval
-    beam, search = translator.config.decoding.beam_size, PROGRAMS[request.program].SEARCH
+    beam, search = searches(translator.config.decoding)[1].beam_size, PROGRAMS[request.program].SEARCH
     rows = [
         ("greedy translations that are equal", f"{found.greedy_equal} of {found.lines}"),
         (f"with a beam of {beam} ({search})", f"{found.beam_equal} of {found.lines}"),

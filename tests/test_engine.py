@@ -130,6 +130,9 @@ def test_an_export_searches_as_the_run_does(run: Path, tmp_path: Path) -> None:
     assert manifest["decoding"] == {
         "beam_size": 1, "nbest": 1, "mbr": 0, "length_penalty": 1.0, "max_length_ratio": 1.0, "max_length_extra": 3, "no_repeat_ngram": 1,
     }  # fmt: skip
+    for place in (copy, copy / "export" / "ctranslate2"):
+        wide = run_mt("translate", "--model", str(place), "--beam", "3", "--nbest", "2", "ba be")
+        assert (wide.exit_code, wide.stdout.count("\n")) == (0, 2), wide.stderr
     lines = ["ba be ba be bi bi", "da da da", "mu ki"]
     translations = Translator.load(copy).translate(lines)
     assert ExportedTranslator(copy / "export" / "ctranslate2").translate(lines) == translations != Translator.load(run).translate(lines)
@@ -206,6 +209,14 @@ def test_an_export_of_other_weights_is_not_taken_for_the_runs(run: Path, tmp_pat
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     with pytest.raises(RunError, match="the run has other weights by now; export it again"):
         export_of_run(str(moved), "ctranslate2")
+    shutil.copy(run / "model.safetensors", weights)
+    config = (moved / "config.yaml").read_text(encoding="utf-8")
+    (moved / "config.yaml").write_text(re.sub(r"(?m)^  no_repeat_ngram: 0$", "  no_repeat_ngram: 2", config), encoding="utf-8")
+    message = "exported with decoding.no_repeat_ngram: 0, and the run has 2 by now; export it again with 'mt export"
+    with pytest.raises(RunError, match=message):
+        export_of_run(str(moved), "ctranslate2")
+    (moved / "config.yaml").write_text(config, encoding="utf-8")
+    assert export_of_run(str(moved), "ctranslate2") == moved / "export" / "ctranslate2"
     shutil.rmtree(moved / "export")
     with pytest.raises(RunError, match="has not been exported to ctranslate2; do so with 'mt export"):
         export_of_run(str(moved), "ctranslate2")
