@@ -2,12 +2,15 @@
 
 import itertools
 import json
+import random
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
+import sentencepiece
 import torch
 
 import mt
@@ -334,6 +337,26 @@ def byte_tokenizer(cache: Path) -> Tokenizer:
         patch.setenv("MT_CACHE", str(cache))
         config = TokenizerConfig(vocab_size=290)
         return train_tokenizer(config, ["ba be bi <s> bo", "나는 책을 읽었다."] * 50, ["ba be", "mu da"] * 50).tokenizer
+
+
+def test_marian_composes_decomposed_text(byte_tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """As macOS types Hangul, and as files from it have accents. Composed text stays as it is."""
+    transformers = pytest.importorskip("transformers", reason="the `marian` extra is not installed; `make test` installs it")
+    config = ModelConfig(d_model=32, num_heads=4, d_ff=24, encoder_layers=1, decoder_layers=1)
+    marian.write(random_model(config, byte_tokenizer), byte_tokenizer, tmp_path)
+    loaded = transformers.MarianTokenizer.from_pretrained(tmp_path)
+    words = "나는 책을 읽었다. 각하 힣 값 뷁 café naïve Ångström ậ ế ṩ がぎ パ й ё क़ 豈 ﬁ ½ Ａ １ ① “y” \u212b"
+    words += " \u00a0x 1\u200b2 \u1100\u1162\u11a8"
+    for line in (words, *words.split()):
+        composed = unicodedata.normalize("NFC", line)
+        [expected] = byte_tokenizer.encode_source([composed])
+        for form in ("NFC", "NFD"):
+            assert loaded(unicodedata.normalize(form, line))["input_ids"] == expected, (form, line)
+    draw = random.Random(3)
+    plain, composing = byte_tokenizer.source.processor, sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "source.spm"))
+    for _ in range(300):
+        line = unicodedata.normalize("NFC", "".join(chr(draw.randrange(0x20, 0x3000)) for _ in range(6)))
+        assert composing.encode(line) == plain.encode(line), line
 
 
 @pytest.mark.parametrize("kind", ["tokenizer", "byte_tokenizer"])

@@ -131,7 +131,7 @@ def test_data_knows_no_model_and_models_know_of_data_the_special_ids_alone() -> 
         ("mt.config_file", HEAVY - {"pydantic"}),
             ("mt.translator", {"datasets", "sacrebleu", "torch._dynamo"}),
         ("mt.translate_command", HEAVY),
-        ("mt.export.engine", HEAVY - {"sentencepiece"}),
+        ("mt.export.engine", HEAVY - {"pydantic", "sentencepiece"}),
         ("mt.instant.translator", HEAVY - {"pydantic", "sentencepiece"}),
         ("mt.engine_record", HEAVY - {"pydantic"}),
         ("mt.instant.search", HEAVY - {"pydantic", "numpy"}),

@@ -4,10 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from mt.config import DecodingConfig
-from mt.config_file import load_config
 from mt.errors import ExportError, RunError
-from mt.export.decoding import carry
 from mt.runs import RunDirectory, file_hash, find_model, runs_root, shown
 
 MANIFEST = "mt-export.json"
@@ -55,16 +52,20 @@ def export_of_run(reference: str | None, program: str) -> Path:
     folder = max(folders, key=lambda folder: (folder / MANIFEST).stat().st_mtime)
     if read_manifest(folder).get("weights") != file_hash(run.weights_to_use()):
         raise RunError(f"{shown(folder)}: the run has other weights by now; export it again with '{command}'")
-    for key, (then, now) in changed_settings(folder, load_config(run.config_path).decoding, program).items():
+    for key, (then, now) in changed_settings(folder, run, program).items():
         raise RunError(
             f"{shown(folder)}: it was exported with decoding.{key}: {then}, and the run has {now} by now; export it again with '{command}'"
         )
     return folder
 
 
-def changed_settings(folder: Path, options: DecodingConfig, program: str) -> dict[str, tuple[object, object]]:
+def changed_settings(folder: Path, run: RunDirectory, program: str) -> dict[str, tuple[object, object]]:
     """The decoding settings that an export was made with and that are different in its run: from the field to both values."""
+    from mt.config import DecodingConfig
+    from mt.config_file import load_config
+    from mt.export.decoding import carry
+
     then = read_manifest(folder)["decoding"]
-    now = carry(options, program).settings
+    now = carry(load_config(run.config_path).decoding, program).settings
     before = {key: then.get(key, DecodingConfig.model_fields[key].default) for key in now}
     return {key: (before[key], now[key]) for key in now if before[key] != now[key]}

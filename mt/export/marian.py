@@ -21,6 +21,7 @@ from mt.data.tokenizer import Tokenizer, Vocabulary
 from mt.errors import ExportError
 from mt.export.decoding import TAKEN
 from mt.export.engine import pieces
+from mt.export.nfc import with_nfc
 from mt.files import write_atomically
 from mt.model.transformer import Transformer
 
@@ -133,9 +134,12 @@ def _norm(place: str, norm: nn.LayerNorm, order_D: Tensor) -> Iterator[tuple[str
 
 
 def _write_tokenizer(tokenizer: Tokenizer, folder: Path, shared: bool, positions: int) -> None:
-    """The SentencePiece models as they are, and their pieces with our ids. What looks like a special token in a text is text."""
+    """The SentencePiece models, which also compose text to NFC, and their pieces with our ids.
+
+    What looks like a special token in a text is text.
+    """
     for name, vocabulary in (("source", tokenizer.source), ("target", tokenizer.target)):
-        write_atomically(folder / f"{name}.spm", vocabulary.processor.serialized_model_proto())
+        write_atomically(folder / f"{name}.spm", with_nfc(vocabulary.processor.serialized_model_proto()))
     _write_json(folder / "vocab.json", {piece: token for token, piece in enumerate(names_of(tokenizer.source))})
     settings = {
         "tokenizer_class": "MarianTokenizer", "model_max_length": positions, "separate_vocabs": not shared,
