@@ -132,10 +132,30 @@ def test_patience_watches_over_a_small_rise_of_the_valid_loss() -> None:
     assert names(replace(sick, valid=calm, config=configured("training.patience=8"))) == []
 
 
-def test_pairs_that_are_known_by_heart_are_told_whatever_bleu_does() -> None:
-    """As four hundred pairs without dropout did: train 0.1, valid at 3.1 since step 100, BLEU up and down."""
+def test_pairs_that_are_known_by_heart_are_overfitting_only_once_bleu_falls() -> None:
+    """As with a proposal of mt init for few pairs: train 0.1, valid at 3.1 since step 100, and BLEU goes on rising or stays where it is."""
     history = healthy(loss=lambda step: 0.1 + 8 * math.exp(-step / 120), valid=lambda step: 2.9 + step / 8000)
-    assert names(history) == ["overfitting"]
+    assert names(history) == []
+    level = [{**line, "bleu": 20.0 + (0.1 if line["step"] == 1000 else 0.0)} for line in history.valid]
+    assert names(replace(history, valid=level)) == []
+    falls = [{**line, "bleu": 20.0 - max(0, line["step"] - 1000) / 500} for line in history.valid]
+    assert names(replace(history, valid=falls)) == ["overfitting"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "longer", "shorter"),
+    [
+        (["training.max_hours=2", "training.patience=8"], "training.max_hours=4, now 2", "training.max_hours=0.8 (now 2)"),
+        (["training.patience=8"], "training.max_steps=", "training.max_steps=800 (now"),
+    ],
+)
+def test_advice_names_the_limit_that_ends_the_run(settings: list[str], longer: str, shorter: str) -> None:
+    """Under max_hours a higher max_steps changes nothing."""
+    sick = replace(SICK["overfitting"], config=configured(*settings))
+    [finding] = examine(sick)
+    assert shorter in finding.next
+    [finding] = examine(replace(SICK["the run ended in its warm-up"], config=configured("training.warmup_steps=4000", *settings)))
+    assert longer in finding.next
 
 
 def by_heart(step: int) -> float:

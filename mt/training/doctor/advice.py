@@ -55,6 +55,26 @@ def longer_warm_up(history: History) -> str:
     return f", and training.warmup_steps={steps} (now {config.warmup_steps})" if steps > config.warmup_steps else ""
 
 
+def longer(history: History) -> str:
+    """The setting, with a value, that lets a run like this one train twice as long: that of the limit that ended it."""
+    config = history.config.training
+    if config.max_hours:
+        return f"training.max_hours={2 * config.max_hours:g}, now {config.max_hours:g}"
+    epoch = history.train[-1].get("epoch", 0) + 1 if history.train else 0
+    if config.max_epochs and epoch >= config.max_epochs and history.step < config.max_steps:
+        return f"training.max_epochs={2 * config.max_epochs}, now {config.max_epochs}"
+    return f"training.max_steps={2 * config.max_steps}, now {config.max_steps}"
+
+
+def shorter(history: History, step: int) -> str:
+    """The setting, with a value, that ends such a run about this update."""
+    config = history.config.training
+    if config.max_hours:
+        hours = config.max_hours * step / max(1, history.step)
+        return f"training.max_hours={max(0.01, hours):.2g} (now {config.max_hours:g})"
+    return f"training.max_steps={step} (now {config.max_steps})"
+
+
 def side_by_side(history: History, split: str) -> str:
     """Advice to read pairs of `train` or `valid`, with the command that shows the last ones: a line lost anywhere shows at the end."""
     return f"read the last pairs of data.{split} side by side{_command(history, split, 'tail -n 10')}"

@@ -3,7 +3,17 @@
 import math
 from bisect import bisect_right
 
-from mt.training.doctor.advice import ANOTHER_NAME, LOW_RATE, higher_rates, longer_warm_up, lower_rates, rates_now, side_by_side
+from mt.training.doctor.advice import (
+    ANOTHER_NAME,
+    LOW_RATE,
+    higher_rates,
+    longer,
+    longer_warm_up,
+    lower_rates,
+    rates_now,
+    shorter,
+    side_by_side,
+)
 from mt.training.doctor.history import Finding, History, middle
 
 SMOOTH = 3
@@ -160,12 +170,13 @@ def skips(history: History) -> Finding | None:
 
 
 def overfitting(history: History) -> Finding | None:
-    """The valid loss rises while the training loss still falls.
+    """The measure that chooses the checkpoint gets worse while the training loss still falls.
 
-    Threshold: the last three validations all lie 2 % or more above the best one before them (10 % where training.patience watches
-    over it already), the training loss (plain, as the valid loss is) has fallen since by 0.02 nats, and the measure that chooses the
-    checkpoint has not improved either: BLEU often goes on improving under a valid loss that rises, and then nothing is lost. Whatever BLEU
-    does, pairs are known by heart where the training loss is under a quarter of the valid loss and the valid loss does not fall.
+    BLEU often goes on improving under a valid loss that rises, and then nothing is lost: whoever stopped there would lose. So the measure
+    itself must have fallen: all of the last three validations lie 1 % below its best (training.metric), or it never came above 5 BLEU and
+    has stopped rising. And with it, either the valid loss lies 2 % or more above its lowest in all three (10 % where training.patience
+    watches over it already), or pairs are known by heart: the training loss (plain, as the valid loss is) is under a quarter of the valid
+    loss. The training loss must have fallen by 0.02 nats since the lowest valid loss.
     """
     valid, metric = history.valid, history.config.training.metric
     if len(valid) < 4:
@@ -178,8 +189,11 @@ def overfitting(history: History) -> Finding | None:
     if best >= len(valid) - 3 or not now < before - 0.02:
         return None
     limit = (1.1 if history.config.training.patience else 1.02) * lowest
-    harmful = chosen < len(valid) - 3 and all(line["loss"] > limit for line in valid[-3:])
-    if not harmful and not (now < 0.25 * last and last - now > 1.5):
+    peak = valid[chosen][metric]
+    fallen = all(sign * line[metric] < sign * peak - 0.01 * abs(peak) for line in valid[-3:])
+    never_good = metric == "bleu" and peak < 5 and chosen < len(valid) - 3
+    rises, by_heart = all(line["loss"] > limit for line in valid[-3:]), now < 0.25 * last and last - now > 1.5
+    if not (fallen and (rises or by_heart)) and not (never_good and by_heart):
         return None
     step = valid[best]["step"]
     return Finding(
@@ -200,8 +214,8 @@ def _against_overfitting(history: History, best_step: int) -> str:
         steps.append(f"model.dropout={min(0.3, config.model.dropout + 0.1):.2g} (now {config.model.dropout:g})")
     if not config.training.patience:
         steps.append("training.patience=5")
-    elif not config.training.max_hours:
-        steps.append(f"training.max_steps={best_step} (now {config.training.max_steps})")
+    else:
+        steps.append(shorter(history, best_step))
     if config.tokenizer.sampling == 0:
         steps.append("tokenizer.sampling=0.1")
     return f"set {', '.join(steps)}, {ANOTHER_NAME}" if steps else "make the model smaller (model.d_model, model.encoder_layers)"
@@ -253,7 +267,7 @@ def ended_in_warm_up(history: History) -> Finding | None:
         f"the learning rate was still rising ({history.train[-1]['learning_rate']:.1e} of {config.learning_rate:g}) at the last update, "
         f"{history.step:,}",
         f"training.warmup_steps ({config.warmup_steps}) is not shorter than the run",
-        f"set training.warmup_steps={max(1, history.step // 10)}, or train longer (training.max_steps)", 0,
+        f"set training.warmup_steps={max(1, history.step // 10)}, or train longer ({longer(history)})", 0,
     )
 
 
