@@ -59,6 +59,13 @@ class Section(BaseModel):
         return self
 
 
+CORPORA_HINT = (
+    ". MT_DATA is the folder that holds the public corpora of the shipped configurations; where they come from and how to lay them out: "
+    "the first lines of the configuration, and docs/corpora.md. To train on pairs of your own: mt train --data FILE"
+)
+"""What to say when the folder of the shipped configurations' corpora is not known."""
+
+
 def expand_path(value: Any) -> Any:
     """A path with `~`, `$NAME` and `${NAME}` replaced; `$$` is a dollar sign. Unset variables are refused."""
     if not isinstance(value, str):
@@ -71,7 +78,8 @@ def expand_path(value: Any) -> Any:
             raise refuse("'${' must be followed by a variable's name and '}'; a dollar sign itself is written '$$'")
         variable = match["braced"] or match["bare"]
         if not os.environ.get(variable):
-            raise refuse(f"the environment variable {variable} is not set; set it, or write the path out")
+            hint = CORPORA_HINT if variable == "MT_DATA" else ""
+            raise refuse(f"the environment variable {variable} is not set; set it, or write the path out{hint}")
         return os.environ[variable]
 
     if not value.strip():

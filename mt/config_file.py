@@ -192,6 +192,19 @@ def _opened(path: KeyPath, value: Any, next_part: str) -> Any:
     return value
 
 
+def located(config: Config) -> Config:
+    """The configuration with absolute paths of corpora, so that it means the same in every folder; what reports call them stays."""
+    splits = {}
+    for split in SPLITS:
+        splits[split] = tuple(
+            corpus.model_copy(update={"name": corpus.label} | {key: path.absolute() for key, path in paths.items()})
+            if (paths := {key: path for key in ("source", "target", "file") if (path := getattr(corpus, key)) and not path.is_absolute()})
+            else corpus
+            for corpus in getattr(config.data, split)
+        )
+    return config.model_copy(update={"data": config.data.model_copy(update=splits)})
+
+
 def dump_config(config: Config) -> str:
     """The configuration as YAML, every key under its explanation; load_config reads it back to an equal Config."""
     lines = [

@@ -111,6 +111,22 @@ def key_text(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
+_UNSET = re.compile(r"the environment variable (\w+) is not set")
+
+
+def _once_for_each_variable(lines: Sequence[str]) -> list[str]:
+    """The lines, but a variable that is not set is reported once: the first path that needs it, and how many others do."""
+    variables = [match[1] if (match := _UNSET.search(line)) else None for line in lines]
+    kept = []
+    for number, (line, variable) in enumerate(zip(lines, variables, strict=True)):
+        if variable is None:
+            kept.append(line)
+        elif variable not in variables[:number]:
+            more = variables.count(variable) - 1
+            kept.append(_UNSET.sub(rf"\g<0> (also needed by {more} more path{'s' * (more > 1)})", line) if more else line)
+    return kept
+
+
 def raise_problems(problems: Sequence[Problem]) -> NoReturn:
     """Raise the one ConfigError that tells all problems, a line each, in the order of the files' lines."""
     origins = list(dict.fromkeys(problem.place.origin for problem in problems))
@@ -118,6 +134,7 @@ def raise_problems(problems: Sequence[Problem]) -> NoReturn:
         str(problem)
         for problem in sorted(problems, key=lambda problem: (origins.index(problem.place.origin), problem.place.line or 0))
     ]
+    lines = _once_for_each_variable(lines)
     if len(lines) == 1:
         raise ConfigError(lines[0])
     raise ConfigError("\n  ".join([f"{len(lines)} problems in the configuration:", *lines]))

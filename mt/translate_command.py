@@ -3,6 +3,8 @@
 Nothing heavy is imported until it is needed: an exported model translates without torch.
 """
 
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -172,6 +174,9 @@ def converse(request: TranslateRequest) -> None:
             break
         if not line.strip():
             break
+        if _is_file(line.strip()):
+            print(f"this is a file; to translate what is in it: mt translate --input {shlex.quote(line.strip())}", file=sys.stderr)
+            continue
         nbest = search([normalise(line)], lambda done: None)
         put_lines(_printed(nbest[0], count, request.scores), None)
         _tell_cut(nbest, translator.options().max_length_ratio)
@@ -249,6 +254,7 @@ def _refuse_unused(request: TranslateRequest) -> None:
 def _lines_to_translate(request: TranslateRequest) -> list[str]:
     """The sentences of the arguments, of a file, or of standard input."""
     if request.sentences:
+        _refuse_files(request.sentences)
         return [normalise(sentence) for sentence in request.sentences]
     if request.input is not None and str(request.input) != "-":
         from mt.data.corpus import read_lines
@@ -260,6 +266,27 @@ def _lines_to_translate(request: TranslateRequest) -> list[str]:
     refuse_other_content(data[:START_BYTES], "standard input", "text", asked=False)
     text = decode_text(data, "standard input")
     return [normalise(line) for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+_FILE_NAME = re.compile(r"\S+\.(txt|text|tsv|csv|jsonl|json|srt|vtt|md|markdown|ko|en|docx|pdf|html)", re.IGNORECASE)
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is the name of a file that exists."""
+    try:
+        return len(text) < 1000 and Path(text).is_file()
+    except (OSError, ValueError):  # a name that no system allows
+        return False
+
+
+def _refuse_files(sentences: Sequence[str]) -> None:
+    """DataError for an argument that names a file that exists; a note where it only looks like the name of one."""
+    for sentence in sentences:
+        if _is_file(sentence):
+            raise DataError(f"{sentence}: this is a file; to translate what is in it: mt translate --input {shlex.quote(sentence)}")
+        if _FILE_NAME.fullmatch(sentence.strip()):
+            print(f"note: '{sentence}' looks like a file's name, but there is no such file here; it is translated as a sentence. "
+                  "A file's content is translated with --input", file=sys.stderr)  # fmt: skip
 
 
 def _tell_cut(nbest: Sequence[Sequence[Translation]], ratio: float) -> None:

@@ -18,6 +18,7 @@ from mt.decoding.hypothesis import length_limit
 from mt.errors import DecodingError, ExportError
 from mt.export.decoding import TAKEN, exported_config
 from mt.export.manifest import MANIFEST, read_manifest
+from mt.install_hint import install_packages
 from mt.runs import shown
 from mt.translation import NOTHING, Translation
 
@@ -172,11 +173,11 @@ def require_ctranslate2():
     try:
         import ctranslate2
     except ImportError as error:
-        raise ExportError(f"ctranslate2 is not installed; install it with: pip install 'ctranslate2>={wanted}'") from error
+        raise ExportError(f"ctranslate2 is not installed; run: {install_packages(f'ctranslate2>={wanted}')}") from error
     if tuple(int(number) for number in re.findall(r"\d+", ctranslate2.__version__)[:3]) < LEAST_VERSION:
         raise ExportError(
             f"ctranslate2 {ctranslate2.__version__} is installed, and mt needs {wanted} or newer, which is safe against damaged models; "
-            f"upgrade it with: pip install --upgrade 'ctranslate2>={wanted}'"
+            f"run: {install_packages(f'ctranslate2>={wanted}', upgrade=True)}"
         )
     return ctranslate2
 

@@ -23,6 +23,7 @@ from mt.export.decoding import TAKEN
 from mt.export.engine import pieces
 from mt.export.nfc import with_nfc
 from mt.files import write_atomically
+from mt.install_hint import install_command
 from mt.model.transformer import Transformer
 
 SEARCH = "its search is not mt's"
@@ -48,7 +49,7 @@ def require() -> None:
         from transformers import MarianMTModel, MarianTokenizer  # noqa: F401 - only whether they are there
     except ImportError as error:
         raise ExportError(
-            "transformers is needed to check the export; pip install 'mt-trainer[marian]', or pip install transformers"
+            f"transformers is needed to check the export and is not installed; run: {install_command('marian')}"
         ) from error
 
 

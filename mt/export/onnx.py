@@ -23,6 +23,7 @@ from mt.data.special_ids import BOS, EOS, PAD
 from mt.data.tokenizer import Tokenizer
 from mt.errors import ExportError
 from mt.export.onnx_model import Exported
+from mt.install_hint import install_command
 from mt.model.attention import HIDDEN
 from mt.model.positions import sinusoidal_table
 from mt.model.transformer import Residual, Transformer
@@ -54,7 +55,7 @@ def require() -> None:
         import onnx  # noqa: F401 - only whether it is there
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        raise ExportError(f"{error.name} is not installed; pip install 'mt-trainer[onnx]', or pip install onnx onnxruntime") from error
+        raise ExportError(f"{error.name} is not installed; run: {install_command('onnx')}") from error
 
 
 def write(model: Transformer, tokenizer: Tokenizer, folder: Path, positions: int = POSITIONS) -> None:

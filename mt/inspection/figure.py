@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mt.errors import MtError
 from mt.inspection.look import AttentionMap, Look
+from mt.install_hint import install_command
 from mt.text_table import display_width
 
 DPI = 200
@@ -26,7 +27,7 @@ _USELESS = ("lastresort", "emoji", "blank")
 def require_matplotlib() -> None:
     """MtError when the extra `plots` is not installed."""
     if find_spec("matplotlib") is None:
-        raise MtError("--png: drawing needs matplotlib, which is not installed; run: pip install 'mt-trainer[plots]'")
+        raise MtError(f"--png: drawing needs matplotlib, which is not installed; run: {install_command('plots')}")
 
 
 def attention_png(look: Look, kind: str, layer: int | None, head: int | None) -> bytes:

@@ -13,7 +13,7 @@ import numpy
 import torch
 
 from mt.config import Config
-from mt.config_file import dump_config, load_config
+from mt.config_file import dump_config, load_config, located
 from mt.data.batching import make_share, plan_batches
 from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
@@ -116,12 +116,15 @@ class Training:
 
 
 def check_same_settings(run: RunDirectory, config: Config) -> None:
-    """RunError naming every setting that differs from those the run was begun with, except the ones free to change."""
-    begun = _flat(load_config(run.config_path).model_dump(mode="json"))
-    now = _flat(config.model_dump(mode="json"))
+    """RunError naming every setting that differs from those the run was begun with, except the ones free to change.
+
+    The folders of corpora may be others: their content is compared later, and a project may have moved.
+    """
+    begun, now = (_flat(located(one).model_dump(mode="json")) for one in (load_config(run.config_path), config))
     changed = [
         key for key in sorted(begun.keys() | now.keys())
-        if begun.get(key) != now.get(key) and not any(key == free or key.startswith(f"{free}.") for free in FREE_TO_CHANGE)
+        if _without_folders(begun.get(key)) != _without_folders(now.get(key))
+        and not any(key == free or key.startswith(f"{free}.") for free in FREE_TO_CHANGE)
     ]
     if changed:
         listed = "\n".join(f"  {key}: begun with {_written(begun.get(key))}, now {_written(now.get(key))}" for key in changed)
@@ -130,6 +133,14 @@ def check_same_settings(run: RunDirectory, config: Config) -> None:
             "put them back to go on with it, give the new run another name (--set name=…), or begin anew with --restart "
             "(the old run is kept beside)"
         )
+
+
+def _without_folders(value: object) -> object:
+    """A setting; of corpora the files' names alone."""
+    if not isinstance(value, list) or not all(isinstance(corpus, dict) for corpus in value):
+        return value
+    keys = ("source", "target", "file")
+    return [{key: Path(part).name if key in keys and part else part for key, part in corpus.items() if key != "name"} for corpus in value]
 
 
 def _written(value: object) -> str:
@@ -366,7 +377,7 @@ def _write_opening(training: Training) -> None:
     run.write_json("data.json", {
         "fingerprint": data.fingerprint, "fingerprints": data.fingerprints, "train": [report.to_json() for report in data.left_out],
     })  # fmt: skip
-    write_atomically(run.config_path, dump_config(training.config))
+    write_atomically(run.config_path, dump_config(located(training.config)))
     processes = f" in {training.ranks.count} processes" if training.ranks.count > 1 else ""
     _log.info(
         "%s: %s training pairs, %s on %s%s (%s)",

@@ -7,6 +7,7 @@ finish.py; several processes in distributed.py, a run that must end on time in d
 import errno
 import logging
 import math
+import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,10 +87,23 @@ def _already_finished(run: RunDirectory) -> dict:
     """Say so, and return its summary."""
     summary = run.read_json("summary.json")
     _log.info(
-        "%s is finished (%d steps). To train on, raise training.max_steps or --max-hours; to begin anew: --restart, or another name "
-        "(--set name=…)", shown(run.path), summary["step"],
+        "%s is finished (%d steps). To train on: mt train --config %s %s; to start over: --restart, or another name (--set name=…)",
+        shown(run.path), summary["step"], shlex.quote(shown(run.config_path)), _more(summary),
     )
     return summary
+
+
+def _more(summary: dict) -> str:
+    """The options that let a finished run train twice as long: they raise the limit that ended it, for no other one does."""
+    if summary.get("max_hours"):
+        return f"--max-hours {2 * summary['max_hours']:g}"
+    if summary["stopped_early"]:
+        return f"--set training.patience={2 * summary.get('patience', 5)}"
+    steps = f"--set training.max_steps={2 * summary['step']}"
+    if summary.get("max_epochs") and summary["step"] < summary["max_steps"]:
+        epochs = f"--set training.max_epochs={2 * summary['max_epochs']}"
+        return epochs if 2 * summary["step"] <= summary["max_steps"] else f"{epochs} {steps}"
+    return steps if not summary.get("max_epochs") else f"{steps} --set training.max_epochs={2 * summary['max_epochs']}"
 
 
 def train_to_the_end(training: Training, stop: StopRequest) -> None:
