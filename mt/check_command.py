@@ -94,6 +94,8 @@ def _asked(request: CheckRequest) -> tuple[list[LenientCorpus], int]:
 def _tell(report: CheckReport) -> None:
     """Print what was found, the worst first."""
     width = terminal_width()
+    margin = " " * (9 if width >= 60 else 2)
+    room = width - len(margin)
     rows = [[checked.corpus.split, checked.corpus.names[0], f"{checked.pairs:,}", _counts(checked.findings.values())]
             for checked in report.corpora]  # fmt: skip
     print(text_table(["split", "corpus", "pairs", "found"], rows, numbers_from=2, width=width))
@@ -106,11 +108,11 @@ def _tell(report: CheckReport) -> None:
             shown = "  |  ".join(visible(text) for text in (example.source, example.target) if text)
             where = example.where.removeprefix(f"{name}, ")
             line = f"{visible(where)}: {shown}" if shown else visible(where)
-            print(f"         {cut(line, width - 9)}")
-            for part in wrap(visible(example.note), width - 11) if example.note else ():
-                print(f"           {part}")
-        for part in wrap(f"→ {kind.effect}; {kind.remedy}", width - 9):
-            print(f"         {part}")
+            print(f"{margin}{cut(line, room)}")
+            for part in wrap(visible(example.note), room - 2) if example.note else ():
+                print(f"{margin}  {part}")
+        for part in wrap(f"→ {kind.effect}; {kind.remedy}", room):
+            print(f"{margin}{part}")
     found = report.findings()
     print(f"\n{_counts(found)} in {sum(checked.pairs for checked in report.corpora):,} pairs")
 

@@ -32,6 +32,9 @@ from mt.cli_options import (
 )
 from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
+from mt.help_text import use_help_text
+from mt.output import screens
+from mt.visible import undecodable
 
 app = App(
     name="mt",
@@ -453,6 +456,12 @@ def _interrupt(*_: object) -> NoReturn:
 
 def main() -> None:
     """The console script: run a command and leave."""
+    with screens():
+        _run_and_leave()
+
+
+def _run_and_leave() -> None:
+    """Run a command; one of several processes then leaves at once."""
     try:
         _run()
     except SystemExit as leaving:
@@ -465,6 +474,19 @@ def main() -> None:
         os._exit(code)
 
 
+def _refuse_undecodable() -> None:
+    """MtError for arguments and variables with bytes that are not text: neither a model nor a file format can take them."""
+    encoding = sys.getfilesystemencoding().upper()
+    for number, argument in enumerate(sys.argv[1:], 1):
+        if undecodable(argument):
+            raise MtError(
+                f"argument {number}, '{argument}', is not valid {encoding}; type text in that encoding, or rename the file or folder"
+            )
+    for variable in ("MT_RUNS", "MT_MODEL", "MT_CACHE", "MT_DATA"):
+        if undecodable(value := os.environ.get(variable, "")):
+            raise MtError(f"{variable}, '{value}', is not valid {encoding}; rename the folder, or set {variable} to another one")
+
+
 def _run() -> None:
     """Run a command; turn a user's mistake into one message and exit code 2."""
     logger = logging.getLogger("mt")
@@ -472,7 +494,9 @@ def _run() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
+    use_help_text()
     try:
+        _refuse_undecodable()
         app(prog_name="mt")
     except MtError as error:
         rank = os.environ.get("RANK", "0")

@@ -9,7 +9,7 @@ from pathlib import Path
 from mt.config_file import load_config
 from mt.data.corpus import read_corpora, read_lines
 from mt.errors import DataError, MtError
-from mt.output import line_bar, put_lines, refuse_unwritable
+from mt.output import line_bar, put_lines, refuse_unwritable, terminal_width
 
 
 def make_tokenizer(config_reference: str, overrides: Sequence[str], output: Path | None) -> None:
@@ -125,7 +125,7 @@ def _print_scores(result: dict) -> None:
     how = f"beam {decoding['beam_size']}" if decoding["method"] == "beam" else decoding["method"]
     how += f", mbr {decoding['mbr']}" if decoding["mbr"] else ""
     print(f"{result['model']} on {result['split']}, {how}")
-    print(text_table(["corpus", "sentences", "BLEU", "chrF", "TER"], cells))
+    print(text_table(["corpus", "sentences", "BLEU", "chrF", "TER"], cells, width=terminal_width(), text_last=False))
     for metric, label in (("bleu", "BLEU"), ("chrf", "chrF"), ("ter", "TER ")):
         print(f"{label}  {result[metric]['signature']}")
     if result["notice"]:

@@ -13,7 +13,7 @@ def explain_key(key: str, reference: str | None, overrides: Sequence[str]) -> No
     meant = find_setting(key)
     resolved = Resolved.read(reference, overrides)
     explain = explain_section if isinstance(meant, str) else explain_setting
-    put_lines([explain(meant, resolved, terminal_width())], None)
+    print(explain(meant, resolved, terminal_width()))
 
 
 def show_config(reference: str | None, model: str | None, overrides: Sequence[str], changed: bool) -> None:

@@ -16,7 +16,7 @@ from mt.documents.fit import FittingTranslator
 from mt.documents.kinds import format_of
 from mt.documents.parts import Source
 from mt.errors import DataError, DecodingError
-from mt.output import refuse_unwritable
+from mt.output import put_data, refuse_unwritable
 from mt.runs import file_hash
 from mt.translation import Translation
 
@@ -104,7 +104,7 @@ def translate_document(
     earlier = 0
     with Report(options.report, language == translator.target_language, language) as report:
         if output is None:
-            translate_to_stream(document, surveyed, fits, _to_standard_output, report)
+            translate_to_stream(document, surveyed, fits, put_data, report)
         elif output.exists() and not output.is_file():  # /dev/null, a pipe: not to be replaced by a file, and nothing to go on with
             with open(output, "wb") as stream:
                 translate_to_stream(document, surveyed, fits, stream.write, report)
@@ -173,11 +173,6 @@ def _refuse_same(input: Path, output: Path | None, report: Path | None) -> None:
             if place == second and (path.is_file() or not path.exists()):
                 raise DataError(f"{other} and {option} are the same file, {path}; choose another name for {option}")
 
-
-def _to_standard_output(data: bytes) -> None:
-    """Write, and let a reader have it."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 def _tell(line: str) -> None:

@@ -10,7 +10,7 @@ from mt.data.corpus import read_corpora
 from mt.data.encodings import normalise
 from mt.errors import DataError, RunError
 from mt.files import write_atomically
-from mt.output import refuse_unwritable
+from mt.output import refuse_unwritable, terminal_width
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def show_shapes(request: ShapesRequest) -> None:
         sources, targets = _pairs_to_show(request, config, Translator(model, tokenizer, config))
         title = f"{config.name}: {config.model.architecture}"
     path = make_path(model, tokenizer, sources, targets)
-    print(path_text(path, title))
+    print(path_text(path, title, terminal_width()))
     if request.html is not None:
         write_atomically(request.html, path_page(path, title))
         print(f"\nwritten: {request.html}")
@@ -89,12 +89,14 @@ class AttentionRequest:
 
 def show_attention(request: AttentionRequest) -> None:
     """Print what the model looks at in one sentence; write the page and the figure if asked."""
+    from mt.inspection.as_translated import notes_on_attention
     from mt.inspection.figure import attention_png, require_matplotlib
-    from mt.inspection.look import KINDS, look_at
+    from mt.inspection.look import KINDS, look_at, look_at_translation
     from mt.inspection.look_page import look_page
     from mt.inspection.look_text import look_text
     from mt.runs import find_model
     from mt.stored_model import load_model
+    from mt.translator import Translator
 
     if request.kind not in KINDS:
         raise DataError(f"--kind: '{request.kind}' is none of {', '.join(KINDS)}")
@@ -103,13 +105,19 @@ def show_attention(request: AttentionRequest) -> None:
     if request.png is not None:
         require_matplotlib()
     loaded = load_model(find_model(request.model))
-    target = None if request.target is None else normalise(request.target)
-    look = look_at(loaded.model, loaded.tokenizer, normalise(request.sentence), target, loaded.config.decoding)
+    translator = Translator(loaded.model, loaded.tokenizer, loaded.config, loaded.path)
+    sentence = normalise(request.sentence)
+    if request.target is None:
+        look = look_at_translation(translator, sentence)
+    else:
+        look = look_at(loaded.model, loaded.tokenizer, sentence, normalise(request.target), loaded.config.decoding)
     if look.maps:
         heads = len(look.map_of(request.kind, request.layer).weights)
         if request.head is not None and not 1 <= request.head <= heads:
             raise DataError(f"--head {request.head}: there are {heads} heads, from 1")
-    print(look_text(look, request.kind, request.layer, request.head))
+    print(look_text(look, request.kind, request.layer, request.head, terminal_width()))
+    for note in notes_on_attention(translator, sentence) if request.target is None else ():
+        print(f"note: {note}", file=sys.stderr)
     if request.html is not None:
         write_atomically(request.html, look_page(look, f"{look.source} → {look.translation}"))
         print(f"\nwritten: {request.html}")
@@ -131,7 +139,7 @@ def show_projections(model: str | None, html: Path | None, png: Path | None) -> 
     if png is not None:
         require_matplotlib()
     story = read_story(find_run(model))
-    print(story_text(story))
+    print(story_text(story, terminal_width()))
     if html is not None:
         write_atomically(html, story_page(story))
         print(f"\nwritten: {html}")
@@ -157,10 +165,12 @@ class ExplainRequest:
 def explain_translation(request: ExplainRequest) -> None:
     """Print why the model translated a sentence as it did; write the page if asked."""
     from mt.config_file import replace_fields
+    from mt.inspection.as_translated import notes_on_search
     from mt.inspection.explain import beam_options, explain
     from mt.inspection.explain_text import explain_text
     from mt.runs import find_model
     from mt.stored_model import load_model
+    from mt.translator import Translator
 
     refuse_unwritable(request.html)
     loaded = load_model(find_model(request.model))
@@ -169,20 +179,12 @@ def explain_translation(request: ExplainRequest) -> None:
     replace_fields(loaded.config, {"decoding.nbest": 1, "decoding.mbr": 0, **changes})  # refuses what is out of range
     options = beam_options(loaded.config.decoding, request.beam, request.length_penalty)
     target = None if request.target is None else normalise(request.target)
-    explanation = explain(loaded.model, loaded.tokenizer, normalise(request.sentence), target, options)
-    print(explain_text(explanation))
-    if options.coverage_penalty:
-        print(
-            f"note: decoding.coverage_penalty is {options.coverage_penalty:g}: mt translate also ranks what the beam found by coverage, "
-            "and may put another of them first",
-            file=sys.stderr,
-        )
-    if options.mbr:
-        print(
-            f"note: decoding.mbr is {options.mbr}: of so many candidates mt translate takes the one most like the others, "
-            "which may be another",
-            file=sys.stderr,
-        )
+    sentence = normalise(request.sentence)
+    explanation = explain(loaded.model, loaded.tokenizer, sentence, target, options)
+    print(explain_text(explanation, terminal_width()))
+    translator = Translator(loaded.model, loaded.tokenizer, loaded.config, loaded.path)
+    for note in notes_on_search(translator, sentence, options, explanation.look.translation):
+        print(f"note: {note}", file=sys.stderr)
     if request.html is not None:
         from mt.inspection.explain_page import explain_page
 

@@ -16,7 +16,7 @@ _METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("ter", "TER"))
 def diff_text(first: Record, second: Record, width: int) -> str:
     """The differences, part by part, as wide as the terminal; what is equal is not mentioned."""
     names = column_names(first, second)
-    parts = [_heading(first, second, names)]
+    parts = [_heading(first, second, names, width)]
     for title, rows in (
         ("configuration", config_rows(first, second)),
         ("data: training and validation pairs", data_rows(first, second)),
@@ -26,7 +26,7 @@ def diff_text(first: Record, second: Record, width: int) -> str:
         if rows:
             parts.append(f"{title}\n{_side_by_side(rows, names, width)}")
     if scores := score_rows(first, second):
-        parts.append("scores\n" + _indent(text_table(["", *names, "second − first"], scores)))
+        parts.append("scores\n" + _indent(text_table(["", *names, "second − first"], scores, width=width - 2, text_last=False)))
     if len(parts) == 1:
         parts.append("Nothing differs: configuration, data, tokenizer, versions, machine and scores are the same.")
     if verdicts := comparability(first, second):
@@ -41,7 +41,7 @@ def column_names(first: Record, second: Record) -> tuple[str, str]:
     return ("first", "second") if names[0] == names[1] else (names[0], names[1])
 
 
-def _heading(first: Record, second: Record, names: tuple[str, str]) -> str:
+def _heading(first: Record, second: Record, names: tuple[str, str], width: int) -> str:
     """A line for each run, and what could not be read of it."""
     rows, notes = [], []
     for name, record in zip(names, (first, second), strict=True):
@@ -50,7 +50,7 @@ def _heading(first: Record, second: Record, names: tuple[str, str]) -> str:
         rows.append([name, f"{facts.state}, {facts.step or 0} updates{trained}", str(facts.path)])
         other = [problem for problem in facts.problems if not any(problem.split()[0].rstrip(":") in note for note in record.notes)]
         notes += [f"note: {name}: {note}" for note in (*record.notes, *other)]
-    return "\n".join([text_table(["run", "state", "folder"], rows, numbers_from=3), *notes])
+    return "\n".join([text_table(["run", "state", "folder"], rows, numbers_from=3, width=width), *notes])
 
 
 def value_rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[list[str]]:

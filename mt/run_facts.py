@@ -18,6 +18,7 @@ from mt.config_fields import SPLITS
 from mt.config_problems import every_key
 from mt.config_yaml import read_yaml
 from mt.errors import MtError
+from mt.run_lock import is_held
 from mt.runs import RunDirectory, weights_of
 
 _TAIL = 1 << 16
@@ -33,7 +34,7 @@ class RunFacts:
 
     path: Path
     state: str
-    """finished, running (its figures grew a moment ago), stopped, or damaged."""
+    """finished, running (its lock is held; where that cannot be seen: its figures grew a moment ago), stopped, or damaged."""
     problems: tuple[str, ...] = ()
     """What is wrong with its files, and what that means."""
     config: Mapping[str, str] = field(default_factory=dict)
@@ -127,7 +128,10 @@ def read_facts(path: Path, now: float | None = None) -> RunFacts:
     lines = [] if summary else tail_lines(run.metrics_path)
     facts = _finished(summary, reader) if summary else _unfinished(lines, reader)
     changed = max(_changed(file) for file in (run.config_path, run.summary_path, run.metrics_path, path))
-    state = "finished" if summary else "running" if _is_growing(lines, now or time.time()) else "stopped"
+    held = is_held(run)
+    if held is None and not summary:
+        held = _is_growing(lines, now or time.time())
+    state = "running" if held else "finished" if summary else "stopped"
     return RunFacts(
         path, "damaged" if reader.problems else state, tuple(reader.problems), settings,
         max_steps=_whole(settings.get("training.max_steps")), changed=changed, **facts,

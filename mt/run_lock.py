@@ -12,6 +12,9 @@ from typing import BinaryIO
 from mt.errors import RunError
 from mt.runs import RunDirectory, shown
 
+_TRIES = 5
+"""So often a lock that another process has is asked for."""
+
 
 @contextmanager
 def locked(run: RunDirectory) -> Iterator[None]:
@@ -20,7 +23,7 @@ def locked(run: RunDirectory) -> Iterator[None]:
     The lock is a file beside the run's folder, so that it holds when the folder is moved aside. Where files cannot be locked (some
     network file systems, Windows without msvcrt) nobody is kept out.
     """
-    path = run.path.with_name(f".{run.path.name}.lock")
+    path = _lock_path(run)
     alone = not path.parent.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,13 +49,44 @@ def locked(run: RunDirectory) -> Iterator[None]:
                     path.parent.rmdir()  # a training that was refused leaves nothing
 
 
+def is_held(run: RunDirectory) -> bool | None:
+    """Whether a process trains this run now; None where that cannot be seen from here.
+
+    The lock's file is gone once a training has ended. Where one was killed it stays, and the system has taken the lock back. A file of
+    another machine says nothing unless the lock is seen to be held: not every network file system shares its locks.
+    """
+    try:
+        import fcntl
+
+        with open(_lock_path(run), "rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            host = json.loads(stream.read())["host"]
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return False if host == socket.gethostname() else None
+
+
+def _lock_path(run: RunDirectory) -> Path:
+    return run.path.with_name(f".{run.path.name}.lock")
+
+
 def _hold(path: Path) -> BinaryIO | None:
     """The file, opened and locked; None when another process has it."""
+    tries = 0
     while True:
         stream = open(path, "a+b")  # noqa: SIM115 - held until the run ends
         if not try_lock(stream):
             stream.close()
-            return None
+            tries += 1
+            if tries == _TRIES:
+                return None
+            time.sleep(0.02)  # `mt runs` may have asked at this moment (is_held)
+            continue
         try:
             same = os.name == "nt" or os.fstat(stream.fileno()).st_ino == path.stat().st_ino
         except FileNotFoundError:

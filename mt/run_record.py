@@ -1,5 +1,6 @@
 """All that a run's files say of how it was made, as flat values that can be laid side by side (mt/run_diff.py)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -93,9 +94,20 @@ def _json(run: RunDirectory, name: str, notes: list[str]) -> dict[str, Any]:
 def _corpora(data: Mapping[str, Any]) -> dict[str, Corpus]:
     """The training corpora of data.json."""
     found = {}
-    for part in data.get("train", []):
+    parts = data.get("train", [])
+    for name, part in zip(numbered([str(part.get("name")) for part in parts]), parts, strict=True):
         left_out = len(part.get("too_long", ())) + len(part.get("lopsided", ()))
-        found[str(part.get("name"))] = Corpus(part.get("pairs", 0), left_out)
+        found[name] = Corpus(part.get("pairs", 0), left_out)
+    return found
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that occur before as name (2), name (3): two corpora may be called alike, and neither hides the other."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
     return found
 
 
@@ -131,8 +143,9 @@ def _flat_corpora(splits: Mapping[str, Sequence[CorpusConfig]]) -> dict[str, Any
     """The names of each split's corpora, and what is set for each."""
     flat: dict[str, Any] = {}
     for split, corpora in splits.items():
-        flat[f"data.{split}"] = ", ".join(corpus.label for corpus in corpora)
-        for corpus in corpora:
+        names = numbered([corpus.label for corpus in corpora])
+        flat[f"data.{split}"] = ", ".join(names)
+        for name, corpus in zip(names, corpora, strict=True):
             values = corpus.model_dump(mode="json", exclude_none=True, exclude={"name"})
-            flat |= {f"data.{split}[{corpus.label}].{key}": value for key, value in values.items()}
+            flat |= {f"data.{split}[{name}].{key}": value for key, value in values.items()}
     return flat

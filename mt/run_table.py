@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from mt.run_facts import RunFacts, duration
 from mt.text_table import cut, display_width, text_table, wrap
 
-_NAME = 28
-"""Columns that a run's name may take."""
+_NAME, _SHORT_NAME = 28, 12
+"""Columns that a run's name may take, and that it keeps where the terminal is narrow."""
 
 
 class _Column(NamedTuple):
@@ -29,7 +29,10 @@ def run_table(runs: Sequence[RunFacts], width: int) -> str:
     while True:
         cells = [[column.cell(run) for column in columns] for run in runs]
         table = _aligned(columns, cells)
-        if max(display_width(line) for line in table.split("\n")) <= width or not any(column.rank for column in columns):
+        if max(display_width(line) for line in table.split("\n")) <= width:
+            break
+        if not any(column.rank for column in columns):
+            table = _narrow(columns, cells, table, width)
             break
         rank = max(column.rank for column in columns)
         left_out += [column.header for column in columns if column.rank == rank]
@@ -43,6 +46,15 @@ def run_table(runs: Sequence[RunFacts], width: int) -> str:
         order = [column.header for column in _COLUMNS if column.header in left_out]
         parts.append("\n".join(wrap(f"No room for {', '.join(order)}: a wider terminal shows them, --json F writes everything.", width)))
     return "\n\n".join(parts)
+
+
+def _narrow(columns: Sequence[_Column], cells: Sequence[Sequence[str]], table: str, width: int) -> str:
+    """The table with shorter names, or each run as a paragraph where even those find no room."""
+    over = max(map(display_width, table.split("\n"))) - width
+    widest = max(display_width(row[0]) for row in cells)
+    if widest - over >= _SHORT_NAME:
+        return _aligned(columns, [[cut(row[0], widest - over), *row[1:]] for row in cells])
+    return text_table([column.header for column in columns], cells, width=width, text_last=False)
 
 
 def _hanging(text: str, width: int) -> list[str]:

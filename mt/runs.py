@@ -14,8 +14,10 @@ trainer's business (mt/training/state.py), how weights become a file and a model
 
 import hashlib
 import json
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -24,6 +26,9 @@ from typing import Any
 
 from mt.errors import RunError
 from mt.files import sync_directory, write_atomically
+from mt.visible import undecodable
+
+_log = logging.getLogger("mt")
 
 
 def runs_root() -> Path:
@@ -212,6 +217,13 @@ def _changed(path: Path) -> float:
     return path.stat().st_mtime if path.is_file() else 0.0
 
 
+def _readable(path: Path) -> Path:
+    """The path. RunError where it holds bytes that are not text, since weights and vocabularies cannot be opened there."""
+    if undecodable(str(path)):
+        raise RunError(f"{shown(path)}: this path is not valid {sys.getfilesystemencoding().upper()}; rename the folder")
+    return path
+
+
 def find_model(reference: str | None = None) -> Path:
     """The run or checkpoint directory to translate with: the reference, $MT_MODEL, or the latest finished run.
 
@@ -224,7 +236,7 @@ def find_model(reference: str | None = None) -> Path:
         # A folder that happens to be called like a run does not hide the run.
         candidates.sort(key=lambda path: not any((path / name).is_file() for name in ("config.yaml", "state.json")))
         if candidates:
-            return candidates[0]
+            return _readable(candidates[0])
         names = ", ".join(run.path.name for run in _all_runs()) or "none"
         if Path(asked).expanduser().is_file():
             raise RunError(
@@ -238,7 +250,9 @@ def find_model(reference: str | None = None) -> Path:
     runs = _all_runs()
     for run in runs:
         if run.finished():
-            return run.path
+            path = _readable(run.path)
+            _log.info("using %s, the latest finished run", shown(path))
+            return path
     if runs:
         raise RunError(
             f"no finished run in {shown(runs_root())}, but {len(runs)} unfinished; go on with one "
@@ -259,4 +273,5 @@ def find_run(reference: str | None = None) -> RunDirectory:
     runs = sorted(_all_runs(), key=lambda run: max(_changed(run.metrics_path), _changed(run.config_path)), reverse=True)
     if not runs:
         raise RunError(f"there is no run in {shown(runs_root())}; train one first ('mt train --config demo'), or name one")
+    _log.info("using %s, the run changed last", shown(_readable(runs[0].path)))
     return runs[0]

@@ -20,9 +20,9 @@ def list_runs(json_file: Path | None) -> None:
         raise RunError(f"MT_RUNS: there is no folder {root}; set it to the folder of runs")
     runs = all_facts(root)
     if runs:
-        put_lines([run_table(runs, terminal_width())], None)
+        print(run_table(runs, terminal_width()))
     else:
-        put_lines([f"there are no runs in {shown(root)}; train a model with 'mt train --config demo'"], None)
+        print(f"there are no runs in {shown(root)}; train a model with 'mt train --config demo'")
     if json_file is not None:
         put_lines([json.dumps([run.to_json() for run in runs], ensure_ascii=False, indent=2)], json_file)
 
@@ -35,7 +35,7 @@ def compare_runs(first: str, second: str) -> None:
     runs = [_named_run(reference) for reference in (first, second)]
     if runs[0].path.resolve() == runs[1].path.resolve():
         raise RunError(f"both are one and the same run, {shown(runs[0].path)}; name two")
-    put_lines([diff_text(*(read_record(run) for run in runs), terminal_width())], None)
+    print(diff_text(*(read_record(run) for run in runs), terminal_width()))
 
 
 def _named_run(reference: str) -> RunDirectory:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mt.data.corpus import read_corpora, read_lines
 from mt.errors import DataError, MtError
-from mt.output import line_bar, put_lines, refuse_unwritable
+from mt.output import line_bar, put_lines, refuse_unwritable, status_line, terminal_width
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,12 @@ def test_model(request: SelftestRequest) -> bool:
         raise DataError("there is no sentence to translate; give some with --source FILE")
     options = translator.options(**({} if request.beam is None else {"beam_size": request.beam}))
 
-    def progress(name: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\033[K{name} …", end="", file=sys.stderr, flush=True)
-
-    checks = run_checks(translator.model, translator.tokenizer, options, lines, progress)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    with status_line() as progress:
+        checks = run_checks(translator.model, translator.tokenizer, options, lines, lambda name: progress(f"{name} …"))
     print(f"{shown(translator.path)}: {len(lines)} sentences, beam {options.beam_size}")
     rows = [(check.name, check.verdict, str(len(check.other_tokens)), str(check.other_scores), f"{check.largest:.1e}") for check in checks]
-    print(text_table(("two ways", "they give", "other tokens", "other scores", "by at most"), rows, numbers_from=2))
+    header = ("two ways", "they give", "other tokens", "other scores", "by at most")
+    print(text_table(header, rows, numbers_from=2, width=terminal_width(), text_last=False))
     failed = [check for check in checks if not check.passed]
     for check in failed:
         if check.other_tokens:
@@ -134,7 +130,7 @@ def export_model(request: ExportRequest) -> None:
 
     translator = Translator.load(request.run)
     name = request.program if request.quantization is None else f"{request.program}-{request.quantization}"
-    folder = request.output or find_run(request.run).path / EXPORTS / name
+    folder = request.output or find_run(str(translator.path.parent)).path / EXPORTS / name
 
     def progress(text: str) -> None:
         print(f"{text} …", file=sys.stderr)
@@ -153,7 +149,7 @@ def export_model(request: ExportRequest) -> None:
         ("chrF, exported minus mt, 95 % interval", f"{low:+.2f} to {high:+.2f}"),
         ("as fast as mt, this once", f"{found.speed:.1f} times"),
     ]
-    print(text_table(("", ""), rows).lstrip("\n"))
+    print(text_table(("", ""), rows, width=terminal_width(), text_last=False).lstrip("\n"))
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
 

@@ -10,7 +10,7 @@ from mt.data.corpus import read_corpora
 from mt.data.store import Joined
 from mt.data.tokenizer import Tokenizer
 from mt.errors import ConfigError, RunError
-from mt.output import put_lines, terminal_width
+from mt.output import terminal_width
 
 MOST_PAIRS = 200_000
 """Pairs that are counted; of more so many are taken evenly."""
@@ -48,7 +48,7 @@ def inspect_tokenizer(request: TokenizerRequest) -> None:
             print(f"training {len(compared)} vocabularies …", file=sys.stderr)
         reports = compare_sizes(config, compared, sources, targets, MOST_PAIRS)
         parts += ["", sizes_text(reports, config, terminal_width())]
-    put_lines(parts, None)
+    print("\n".join(parts))
 
 
 def _asked(request: TokenizerRequest) -> tuple[Config, Tokenizer | None]:

@@ -158,6 +158,18 @@ class Translator:
             give_back_freed_memory()
         return found
 
+    def best_hypothesis(self, line: str, options: DecodingConfig | None = None) -> Hypothesis:
+        """The tokens of the translation that `translate` gives for one line. DecodingError as there."""
+        options = options or self.config.decoding
+        search = options.model_copy(update=candidate_settings(options.beam_size, options.mbr)) if options.mbr else options
+        source = self.tokenizer.encode_source([normalise(line)])
+        [found] = translate_ids(self.model, source, search, None, None, self.shortlist() if options.shortlist else None)
+        if not options.mbr:
+            return found[0]
+        texts = [self._to_text(hypothesis) for hypothesis in found]
+        chosen = rank_by_agreement(texts, options.method == "beam")[0].text
+        return found[[one.text for one in texts].index(chosen)]
+
     def shortlist(self) -> Shortlist:
         """The run's shortlist. RunError when `mt shortlist` has not made it, or its vocabulary is another."""
         if self._shortlist is None:

@@ -15,11 +15,11 @@ class Outcome:
     stderr: str
 
 
-def run_mt(*arguments: str, stdin: bytes | None = None) -> Outcome:
-    """`mt ARGUMENTS`: its exit code and what it wrote. stdin: what a pipe would bring; None: an empty pipe."""
+def run_mt(*arguments: str, stdin: bytes | None = None, encoding: str = "utf-8") -> Outcome:
+    """`mt ARGUMENTS`: its exit code and what it wrote. stdin: what a pipe would bring; None: an empty pipe. encoding: PYTHONIOENCODING."""
     from mt.cli import main
 
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
     source = io.TextIOWrapper(io.BytesIO(stdin or b""), encoding="utf-8")
     with (
         mock.patch.object(sys, "argv", ["mt", *arguments]),
@@ -32,4 +32,4 @@ def run_mt(*arguments: str, stdin: bytes | None = None) -> Outcome:
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
-    return Outcome(code, out.buffer.getvalue().decode("utf-8"), err.buffer.getvalue().decode("utf-8"))
+    return Outcome(code, out.buffer.getvalue().decode(encoding), err.buffer.getvalue().decode(encoding))

@@ -24,6 +24,7 @@ def isolated(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("MT_CACHE", str(cache))
     monkeypatch.delenv("MT_MODEL", raising=False)
     monkeypatch.delenv("MT_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # as wide as needed: messages are searched for in one piece
     monkeypatch.chdir(tmp_path)
     torch.set_num_threads(1)
     handler = signal.getsignal(signal.SIGTERM)

@@ -13,7 +13,7 @@ import mt
 
 PACKAGE = Path(mt.__file__).parent
 LAYERS = (
-    ("mt.errors", "mt.files", "mt.text_table", "mt.output", "mt.translation", "mt.memory", "mt.install_hint"),
+    ("mt.errors", "mt.files", "mt.visible", "mt.text_table", "mt.output", "mt.translation", "mt.memory", "mt.install_hint"),
     ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file", "mt.config_advice", "mt.config_kinds",
      "mt.config_explain"),
     ("mt.data", "mt.model", "mt.decoding"),
@@ -23,7 +23,7 @@ LAYERS = (
      "mt.minimum_bayes_risk", "mt.word_alignment", "mt.proposal", "mt.documents"),
     ("mt.commands", "mt.check_command", "mt.init_command", "mt.init_record", "mt.translate_command",
      "mt.inspect_commands", "mt.document_command", "mt.ship_commands", "mt.config_commands", "mt.runs_commands", "mt.tokenizer_commands"),
-    ("mt.cli", "mt.cli_options", "mt.cli_read"),
+    ("mt.cli", "mt.cli_options", "mt.cli_read", "mt.help_text"),
     ("mt", "mt.__main__"),
 )
 """From the ground up. A name stands for the module, or for all modules of the package of that name."""

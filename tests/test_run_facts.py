@@ -1,10 +1,13 @@
 """`mt runs`: what is told of a run is what its files hold, and a damaged run is told, never raised."""
 
+import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +17,9 @@ from safetensors.torch import load_file
 from mt.config_file import dump_config, load_config
 from mt.config_yaml import read_yaml
 from mt.run_facts import count_in_header, duration, read_facts, read_settings, tail_lines
+from mt.run_lock import is_held, locked
 from mt.run_table import run_table
+from mt.runs import RunDirectory
 from mt.text_table import display_width
 from tests.command_line import run_mt
 
@@ -56,7 +61,33 @@ def test_the_facts_of_an_unfinished_run_are_those_of_its_last_checkpoint_and_bes
     assert facts.seconds == state["seconds"] and facts.test is None
     weights = load_file(run / "checkpoints/last/model.safetensors")
     assert facts.parameters == sum(tensor.numel() for tensor in weights.values())
-    assert read_facts(run, now=lines[-1]["time"] + 10).state == "running"
+    assert read_facts(run, now=lines[-1]["time"] + 10).state == "stopped", "the figures are young, but nobody holds the lock"
+
+
+def test_a_run_is_running_while_its_lock_is_held_and_not_a_moment_longer(run: Path) -> None:
+    for change in (lambda: None, lambda: unfinish(run)):  # a finished run may be trained further
+        change()
+        with locked(RunDirectory(run)):
+            assert read_facts(run).state == "running"
+        assert read_facts(run).state in ("finished", "stopped")
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    young, old = (lines[-1]["time"] + later for later in (10, 10_000))
+    lock = run.with_name(f".{run.name}.lock")
+    lock.write_text(json.dumps({"process": 1, "host": socket.gethostname(), "since": "now"}))
+    assert read_facts(run, now=young).state == "stopped", "its process was killed, and the system has taken the lock back"
+    lock.write_text(json.dumps({"process": 1, "host": "another-machine", "since": "now"}))
+    states = [read_facts(run, now=now).state for now in (young, old)]
+    assert states == ["running", "stopped"], "the locks of another machine may not be seen here: its figures tell"
+
+
+def test_who_asks_for_the_lock_keeps_nobody_from_training(run: Path) -> None:
+    lock = run.with_name(f".{run.name}.lock")
+    lock.touch()
+    with open(lock, "rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        threading.Timer(0.03, lambda: fcntl.flock(stream, fcntl.LOCK_UN)).start()
+        with locked(RunDirectory(run)):
+            assert is_held(RunDirectory(run))
 
 
 def test_a_run_that_has_saved_nothing_is_a_run(run: Path) -> None:

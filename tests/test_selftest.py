@@ -44,6 +44,7 @@ def test_what_differs_is_said() -> None:
 
 def test_the_command_prints_a_table_and_a_model_whose_cache_lies_fails(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("some.txt").write_text("\n".join(LINES), encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", "160")  # a line for each check
     outcome = run_mt("selftest", "--model", str(trained_run), "--source", "some.txt", "--lines", "3", "--beam", "3")
     assert outcome.exit_code == 0, outcome.stderr
     assert "3 sentences, beam 3" in outcome.stdout and outcome.stdout.count("the same") == len(outcome.stdout.splitlines()) - 2

@@ -21,6 +21,7 @@ from mt.data.store import cache_root, cache_writable, open_shard, read_manifest,
 from mt.data.tokenizer import Tokenizer
 from mt.errors import DataError, MtError
 from mt.files import write_atomically
+from mt.output import progress_bar
 
 _FORMAT = 1
 """Another one where stores of earlier versions cannot be used."""
@@ -86,19 +87,20 @@ def encode_store(texts: Path, digest: str, tokenizer: Tokenizer, fit: Fit) -> En
 
 def _encode_missing(folder: Path, shards: int) -> None:
     """Run the processes and show how far they are; here when there is little to do."""
-    from tqdm import tqdm
-
     missing = _missing(folder, shards)
     processes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(missing))
     if len(missing) < _FEWEST_SHARDS or processes == 1:
         encode_share(folder, 0, 1)
         return
     command = [sys.executable, "-m", "mt.data.encode", str(folder)]
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     children = [
-        subprocess.Popen([*command, str(number), str(processes)], stderr=subprocess.PIPE, encoding="utf-8") for number in range(processes)
+        subprocess.Popen([*command, str(number), str(processes)], stderr=subprocess.PIPE, encoding="utf-8", env=environment)
+        for number in range(processes)
     ]
     try:
-        with tqdm(total=shards, initial=shards - len(missing), desc="encoding", unit="shard", disable=None, leave=False) as bar:
+        first = shards - len(missing)
+        with progress_bar(total=shards, initial=first, desc="encoding", unit="shard", disable=None, leave=False) as bar:
             while any(child.poll() is None for child in children) and all(child.poll() in (None, 0) for child in children):
                 time.sleep(0.1)
                 bar.update(shards - len(_missing(folder, shards)) - bar.n)

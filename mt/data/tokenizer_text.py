@@ -19,7 +19,7 @@ def report_text(tokenizer: Tokenizer, report: TokenizerReport, config: Config, w
     sides = (report.source, report.target)
     counted = report.source.sentences
     of = "" if counted == report.pairs else f" (counted on {counted:,} of them, taken evenly)"
-    parts = [f"{report.pairs:,} training pairs, each counted once{of}; {_pieces(tokenizer)}", _side_table(sides)]
+    parts = [f"{report.pairs:,} training pairs, each counted once{of}; {_pieces(tokenizer)}", _side_table(sides, width)]
     paragraphs = [*_hangul(sides), *_spelled(sides), _lengths(report, config), _use(tokenizer, report)]
     parts += ["\n".join(wrap(paragraph, width)) for paragraph in paragraphs]
     return "\n\n".join(parts)
@@ -32,7 +32,7 @@ def _pieces(tokenizer: Tokenizer) -> str:
     return f"{len(tokenizer.source):,} pieces for the source, {len(tokenizer.target):,} for the target"
 
 
-def _side_table(sides: Sequence[SideReport]) -> str:
+def _side_table(sides: Sequence[SideReport], width: int) -> str:
     """A column for each side."""
     rows = [
         ["words (between spaces)", *(f"{side.words:,}" for side in sides)],
@@ -47,7 +47,7 @@ def _side_table(sides: Sequence[SideReport]) -> str:
         ["tokens that are bytes", *(_share(side.byte_tokens, side.tokens) for side in sides)],
         ["unknown tokens", *(_share(side.unknown_tokens, side.tokens) for side in sides)],
     ]
-    return text_table(["", *(side.language for side in sides)], rows)
+    return text_table(["", *(side.language for side in sides)], rows, width=width, text_last=False)
 
 
 def _ratio(part: int, whole: int) -> str:
@@ -148,7 +148,7 @@ def sizes_text(sizes: Sequence[SizeReport], config: Config, width: int) -> str:
         ])  # fmt: skip
     tables = [text_table(header, rows, numbers_from=0)]
     if max(display_width(line) for line in tables[0].split("\n")) > width:
-        tables = [text_table([header[0], *header[first:last]], [[row[0], *row[first:last]] for row in rows], numbers_from=0)
+        tables = [text_table([header[0], *header[first:last]], [[row[0], *row[first:last]] for row in rows], 0, width, text_last=False)
                   for first, last in ((1, 6), (6, 11))]  # fmt: skip
     kind = f"{config.tokenizer.model_type}, {'one vocabulary for both sides' if config.tokenizer.shared else 'one for each side'}"
     title = f"Vocabularies trained on these pairs ({kind}; embedding: parameters at d_model={config.model.d_model}):"

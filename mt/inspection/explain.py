@@ -11,13 +11,13 @@ from enum import Enum
 import torch
 
 from mt.config import DecodingConfig
-from mt.data.special_ids import BOS, EOS
+from mt.data.special_ids import BOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.hypothesis import Hypothesis, length_limit, make_hypothesis, rank
 from mt.decoding.next_tokens import next_log_probs
 from mt.decoding.search import search
 from mt.inspection.beam_tree import BeamTree, Fate, trace_beam
-from mt.inspection.look import Look, look_at_tokens, source_tokens
+from mt.inspection.look import Look, all_tokens, look_at_tokens, source_tokens
 from mt.model.interface import TranslationModel
 
 
@@ -74,6 +74,8 @@ class Explanation:
     """The text of every prefix that the search held, by its entry in the tree."""
     greedy: Greedy
     reference: Reference | None
+    no_repeat_ngram: int = 0
+    """decoding.no_repeat_ngram of the search."""
 
     @property
     def best(self) -> Hypothesis:
@@ -83,6 +85,22 @@ class Explanation:
     def departures(self) -> list[int]:
         """The steps, from 1, at which the best translation does not take the most probable piece."""
         return [place for place, step in enumerate(self.look.steps, 1) if step.piece != step.alternatives[0][0]]
+
+    def forbidden(self) -> list[int]:
+        """Those of them at which every more probable piece was forbidden: it would have repeated an n-gram (decoding.no_repeat_ngram)."""
+        written = [step.piece for step in self.look.steps]
+        found = []
+        for place in self.departures():
+            likelier = [piece for piece, probability in self.look.steps[place - 1].alternatives
+                        if probability > self.look.steps[place - 1].probability]  # fmt: skip
+            if all(self._repeats([*written[: place - 1], piece]) for piece in likelier):
+                found.append(place)
+        return found
+
+    def _repeats(self, pieces: list[str]) -> bool:
+        """Whether the last n-gram of the pieces occurs before."""
+        size = self.no_repeat_ngram
+        return size > 0 and any(pieces[first : first + size] == pieces[-size:] for first in range(len(pieces) - size))
 
 
 def beam_options(options: DecodingConfig, beam: int | None, alpha: float | None) -> DecodingConfig:
@@ -105,12 +123,13 @@ def explain(model: TranslationModel, tokenizer: Tokenizer, source: str, target: 
     best = tree.hypotheses[0]
     pieces = tuple(tokenizer.target.processor.id_to_piece(list(range(len(tokenizer.target)))))
     return Explanation(
-        look_at_tokens(model, tokenizer, source, source_ids, _all_tokens(best), given=False),
+        look_at_tokens(model, tokenizer, source, source_ids, all_tokens(best), given=False),
         tree,
         pieces,
         {entry: tokenizer.decode_target([node.token for node in tree.path(entry)]) for entry in tree.nodes},
         _greedy(model, tokenizer, source_ids, best, options, limit),
         None if target is None else _reference(model, tokenizer, source_ids, target, tree),
+        options.no_repeat_ngram,
     )
 
 
@@ -125,18 +144,13 @@ def score_target(model: TranslationModel, source_ids: list[int], target_ids: lis
     return make_hypothesis(target_ids, log_probs, alpha)
 
 
-def _all_tokens(hypothesis: Hypothesis) -> list[int]:
-    """With EOS, where it has ended."""
-    return [*hypothesis.tokens, *([EOS] if hypothesis.finished else [])]
-
-
 def _greedy(
     model: TranslationModel, tokenizer: Tokenizer, source_ids: list[int], best: Hypothesis, options: DecodingConfig, limit: int
 ) -> Greedy:
     """Greedy search of the same sentence, and where it leaves the best of the beam."""
     source_BS = torch.tensor([source_ids], device=model.output_weight_VD.device)
     [[found]] = search(model, source_BS, options.model_copy(update={"method": "greedy", "nbest": 1}), torch.tensor([limit]))
-    ours, best_tokens = _all_tokens(found), _all_tokens(best)
+    ours, best_tokens = all_tokens(found), all_tokens(best)
     # Neither is the beginning of the other: what has not ended has the length of the limit.
     differs = next((at for at, (one, other) in enumerate(zip(ours, best_tokens, strict=False)) if one != other), None)
     piece = "" if differs is None else tokenizer.target.processor.id_to_piece(ours[differs])
@@ -147,7 +161,7 @@ def _reference(model: TranslationModel, tokenizer: Tokenizer, source_ids: list[i
     """The reference under the model, and where the search lost it."""
     [target_ids] = tokenizer.encode_target([target])
     scored, best = score_target(model, source_ids, target_ids, tree.alpha), tree.hypotheses[0]
-    if target_ids == _all_tokens(best):
+    if target_ids == all_tokens(best):
         verdict = Verdict.FOUND
     else:
         verdict = Verdict.SEARCH_ERROR if rank(scored) < rank(best) else Verdict.MODEL_ERROR

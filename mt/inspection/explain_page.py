@@ -1,14 +1,13 @@
 """An explanation of one translation (explain.py) as a page: the beam's tree, each node with its fate and alternatives; the steps."""
 
-import json
 import math
 from html import escape
 
 from mt.inspection.beam_tree import ROOT, Extension, Fate, Node
 from mt.inspection.explain import Explanation
-from mt.inspection.explain_text import most_looked_at
+from mt.inspection.explain_text import FORBIDDEN, NOT_MOST_PROBABLE, most_looked_at
 from mt.inspection.explain_words import fate_words, greedy_words, reference_words, search_words, two
-from mt.inspection.page import page, table
+from mt.inspection.page import page, page_data, table
 from mt.text_table import display_width
 
 _ROW, _HEIGHT, _GAP, _TOP, _ROOT_WIDTH = 52, 44, 34, 26, 50
@@ -86,8 +85,8 @@ def explain_page(explanation: Explanation) -> str:
         "✕ pruned, ■ finished, … alive when the search ended, ✂ cut at the length limit.</p>",
         '<label class="switch"><input type="checkbox" id="below" checked> the first extensions that were not taken (dashed)</label>',
         f'<div class="wide">{_drawing(explanation)}</div><div id="told"></div>',
-        "<h2>Step by step</h2><p>Each piece of the best translation and the five most probable ones; where it is not the most probable, "
-        "the row is coloured: the whole scores higher this way.</p>",
+        "<h2>Step by step</h2><p>Each piece of the best translation and the five most probable ones. A coloured row is "
+        f"{NOT_MOST_PROBABLE}.{_forbidden(explanation)}</p>",
         _steps(explanation),
         "<h2>What ended, best first</h2>",
         table(("", "score", "log-probability", "text"), [
@@ -99,9 +98,13 @@ def explain_page(explanation: Explanation) -> str:
     ]  # fmt: skip
     if explanation.reference is not None:
         body.append(f"<h2>The reference</h2>{_words(reference_words(explanation, explanation.reference))}")
-    data = json.dumps(_told(explanation), ensure_ascii=False).replace("<", "\\u003c")  # nothing in it can end the element
-    body.append(f'<script type="application/json" id="data">{data}</script>{_SCRIPT}')
+    body.append(f"{page_data('data', _told(explanation))}{_SCRIPT}")
     return page(f"{look.source} → {look.translation}", "\n".join(body))
+
+
+def _forbidden(explanation: Explanation) -> str:
+    """What † says, where there is one."""
+    return f" † {FORBIDDEN.format(explanation.no_repeat_ngram)}." if explanation.forbidden() else ""
 
 
 def _codes(pieces: list[str] | tuple[str, ...]) -> str:
@@ -116,12 +119,13 @@ def _words(text: str) -> str:
 
 def _steps(explanation: Explanation) -> str:
     """The table of steps."""
-    look, attention = explanation.look, most_looked_at(explanation.look)
+    look, attention, forbidden = explanation.look, most_looked_at(explanation.look), explanation.forbidden()
     rows = []
     for place, step in enumerate(look.steps):
+        mark = " †" if place + 1 in forbidden else ""
         others = "&ensp; ".join(f"{escape(piece)} <span class=soft>{probability:.1%}</span>" for piece, probability in step.alternatives)
         looks = [escape(attention[place])] if attention else []
-        rows.append((str(place + 1), f"<code>{escape(step.piece)}</code>", *looks, f"{step.probability:.1%}", others))
+        rows.append((str(place + 1), f"<code>{escape(step.piece)}</code>{mark}", *looks, f"{step.probability:.1%}", others))
     header = ("step", "piece", *(["looks at"] if attention else []), "probability", "most probable")
     html = table(header, rows, (len(header) - 2,))
     for place in explanation.departures():

@@ -8,10 +8,17 @@ from mt.inspection.beam_tree import ROOT, BeamTree, Fate, Node
 from mt.inspection.explain import Explanation
 from mt.inspection.explain_words import fate_words, greedy_words, reference_words, search_words
 from mt.inspection.look import Look
-from mt.text_table import display_width, text_table
+from mt.text_table import display_width, fold, text_table, wrap
 
 _CHAIN = 44
-"""Columns that the pieces of one line of the tree may take; a longer chain goes on in the next line."""
+"""Columns that the pieces of one line of the tree may take at most; a longer chain goes on in the next line."""
+_BESIDE_CHAIN = 56
+"""Columns that a line of the tree has besides: step, branches, log-probability, and what became of it."""
+NOT_MOST_PROBABLE = "not the most probable piece: of all that the beam kept to the end, this translation has the highest score"
+FORBIDDEN = "every more probable piece was forbidden: it would have repeated {} pieces in a row (decoding.no_repeat_ngram)"
+"""Why a step does not take the most probable piece."""
+_LEAST_WORDS = 24
+"""Columns that the last column of the tree needs beside the others; with fewer it goes below them."""
 _LEGEND = "The left edge is the best translation; what the beam left on its way hangs where it left it. log-prob: of the whole prefix."
 """How the tree is read."""
 
@@ -51,18 +58,19 @@ def branches(tree: BeamTree) -> list[Branch]:
     return forked(ROOT)
 
 
-def explain_text(explanation: Explanation) -> str:
-    """Everything, under headings."""
+def explain_text(explanation: Explanation, width: int = 160) -> str:
+    """Everything, under headings, for a terminal of that width."""
     look, best = explanation.look, explanation.best
     state = "" if best.finished else " (cut)"
     sections = [
         f"{look.source}\n{' '.join(look.source_pieces)}\n→ {look.translation}{state}\n{' '.join(step.piece for step in look.steps)}\n"
         f"score {best.score:.2f}, log-probability {best.log_prob:.2f}",
-        _headed("Step by step", steps_text(explanation)),
-        _headed("The tree", f"{search_words(explanation)}.\n{_LEGEND}\n{tree_text(explanation)}"),
+        _headed("Step by step", steps_text(explanation, width)),
+        _headed("The tree", f"{search_words(explanation)}.\n{_LEGEND}\n{tree_text(explanation, width)}"),
     ]
     if explanation.tree.beam_size > 1:
-        sections += [_headed("The cut at each step", cuts_text(explanation)), _headed("What ended, best first", ended_text(explanation))]
+        sections.append(_headed("The cut at each step", cuts_text(explanation, width)))
+        sections.append(_headed("What ended, best first", ended_text(explanation, width)))
     sections.append(greedy_words(explanation))
     if explanation.reference is not None:
         sections.append(_headed("The reference", reference_words(explanation, explanation.reference)))
@@ -83,31 +91,33 @@ def most_looked_at(look: Look) -> list[str] | None:
     return [f"{look.source_pieces[place]} {row[place]:.0%}" for place, row in zip(places, weights, strict=True)]
 
 
-def steps_text(explanation: Explanation) -> str:
+def steps_text(explanation: Explanation, width: int) -> str:
     """Each piece of the best translation, its probability, where it looks, and the five most probable pieces."""
     look, attention = explanation.look, most_looked_at(explanation.look)
-    rows, others = [], []
+    departures, forbidden = explanation.departures(), explanation.forbidden()
+    rows = []
     for place, step in enumerate(look.steps):
-        mark = "" if step.piece == step.alternatives[0][0] else " *"
-        rows.append((str(place + 1), step.piece + mark, *([attention[place]] if attention else []), f"{step.probability:.1%}"))
-        others.append("  ".join(f"{piece} {probability:.1%}" for piece, probability in step.alternatives))
-    header = ("step", "piece", *(["looks at"] if attention else []), "probability")
-    lines = text_table(header, rows, numbers_from=len(header) - 1).splitlines()
-    text = "\n".join(f"{line}   {other}" for line, other in zip(lines, ("most probable", *others), strict=True))
+        mark = "" if place + 1 not in departures else " †" if place + 1 in forbidden else " *"
+        others = "  ".join(f"{piece} {probability:.1%}" for piece, probability in step.alternatives)
+        rows.append((str(place + 1), step.piece + mark, *([attention[place]] if attention else []), f"{step.probability:.1%}", others))
+    header = ("step", "piece", *(["looks at"] if attention else []), "probability", "most probable")
+    text = text_table(header, rows, numbers_from=len(header) - 2, width=width)
     if attention:
         text += "\nlooks at: the source piece with most of the cross-attention (last layer, mean over the heads)"
-    if explanation.departures():
-        text += "\n* not the most probable piece: the whole scores higher this way"
+    if set(departures) - set(forbidden):
+        text += f"\n* {NOT_MOST_PROBABLE}"
+    if forbidden:
+        text += f"\n† {FORBIDDEN.format(explanation.no_repeat_ngram)}"
     return text
 
 
-def tree_text(explanation: Explanation) -> str:
+def tree_text(explanation: Explanation, width: int = 160) -> str:
     """The tree: its left edge is the best translation; what was left on the way hangs to the right of the place where it left."""
     rows: list[tuple[str, str, str, str]] = [("", "<s>", "", "")]
 
     def write(branch: Branch, first: str, rest: str) -> None:
         """first: what stands before the branch's first line; rest: before its other lines."""
-        lines = _wrapped([explanation.pieces[node.token] for node in branch.chain])
+        lines = _wrapped([explanation.pieces[node.token] for node in branch.chain], max(12, min(_CHAIN, width - _BESIDE_CHAIN)))
         end = branch.chain[-1]
         steps = str(end.step) if len(branch.chain) == 1 else f"{branch.chain[0].step}–{end.step}"
         for place, line in enumerate(lines):
@@ -124,30 +134,35 @@ def tree_text(explanation: Explanation) -> str:
 
     forks = branches(explanation.tree)
     below(forks[:-1], forks[-1], "")
-    return _aligned(("step", "pieces", "log-prob", "what became of it"), rows)
+    return _aligned(("step", "pieces", "log-prob", "what became of it"), rows, width)
 
 
-def _wrapped(pieces: Sequence[str]) -> list[str]:
-    """The pieces in lines of at most _CHAIN columns."""
+def _wrapped(pieces: Sequence[str], width: int) -> list[str]:
+    """The pieces in lines of at most so many columns."""
     lines = [""]
     for piece in pieces:
-        if lines[-1] and display_width(lines[-1]) + 1 + display_width(piece) > _CHAIN:
+        if lines[-1] and display_width(lines[-1]) + 1 + display_width(piece) > width:
             lines.append("")
         lines[-1] += f"{' ' if lines[-1] else ''}{piece}"
     return lines
 
 
-def _aligned(header: tuple[str, str, str, str], rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """Four columns: left, left, right, left."""
-    left = text_table((header[0], header[1]), [row[:2] for row in rows], numbers_from=9).splitlines()
-    width = max(map(display_width, left))
+def _aligned(header: tuple[str, str, str, str], rows: Sequence[tuple[str, str, str, str]], width: int) -> str:
+    """Four columns: left, left, right, left; the last one is wrapped beside the others, or below them where they leave too little room."""
+    left = text_table(header[:3], [(*row[:2], f"{row[2]:>8}") for row in rows], numbers_from=9).splitlines()
+    start = max(map(display_width, left)) + 2
     lines = []
-    for start, (_, _, number, words) in zip(left, (header, *rows), strict=True):
-        lines.append(f"{start}{' ' * (width - display_width(start))}  {number:>8}  {words}".rstrip())
+    for begin, row in zip(left, (header, *rows), strict=True):
+        if width - start < _LEAST_WORDS:
+            lines += [begin.rstrip(), *(fold(row[3], width, 6) if row[3] else [])]
+            continue
+        parts = wrap(row[3], width - start)
+        lines.append(f"{begin}{' ' * (start - display_width(begin))}{parts[0]}".rstrip())
+        lines += [f"{' ' * start}{part}" for part in parts[1:]]
     return "\n".join(lines)
 
 
-def cuts_text(explanation: Explanation) -> str:
+def cuts_text(explanation: Explanation, width: int) -> str:
     """For each step the lowest log-probability held, and the first extensions that were not taken."""
     tree = explanation.tree
     rows = []
@@ -159,11 +174,10 @@ def cuts_text(explanation: Explanation) -> str:
             shown = " ".join(pieces) if len(pieces) <= 4 else f"… {' '.join(pieces[-4:])}"
             below.append(f"{shown} {extension.total:.2f}")
         rows.append((str(number), f"{step.worst:.2f}", "   ".join(below)))
-    lines = text_table(("step", "held down to"), [row[:2] for row in rows]).splitlines()
-    return "\n".join(f"{line}   {other}" for line, other in zip(lines, ("the first not taken", *(row[2] for row in rows)), strict=True))
+    return text_table(("step", "held down to", "the first not taken"), rows, width=width)
 
 
-def ended_text(explanation: Explanation) -> str:
+def ended_text(explanation: Explanation, width: int) -> str:
     """The hypotheses that ended, best first; at most as many as the beam is wide."""
     all_ended = explanation.tree.ended()
     ended = all_ended[: explanation.tree.beam_size]
@@ -171,6 +185,5 @@ def ended_text(explanation: Explanation) -> str:
         (f"{node.score:.2f}", f"{node.total:.2f}", explanation.texts[node.entry] + (" (cut)" if node.fate is Fate.CUT else ""))
         for node in ended
     ]
-    lines = text_table(("score", "log-prob"), [row[:2] for row in rows], numbers_from=0).splitlines()
-    text = "\n".join(f"{line}   {text}" for line, text in zip(lines, ("text", *(row[2] for row in rows)), strict=True))
+    text = text_table(("score", "log-prob", "text"), rows, numbers_from=0, width=width)
     return text + (f"\nand {len(all_ended) - len(ended)} more" if len(all_ended) > len(ended) else "")

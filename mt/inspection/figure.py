@@ -14,6 +14,7 @@ from mt.errors import MtError
 from mt.inspection.look import AttentionMap, Look
 from mt.install_hint import install_command
 from mt.text_table import display_width
+from mt.visible import visible
 
 DPI = 200
 """Dots per inch of the written figure."""
@@ -40,7 +41,7 @@ def attention_png(look: Look, kind: str, layer: int | None, head: int | None) ->
     from matplotlib.figure import Figure
 
     chosen = look.map_of(kind, layer)
-    askers, asked = labels(look, kind)
+    askers, asked = (tuple(map(visible, pieces)) for pieces in look.pieces_of(kind))
     # Pieces are text, never formulas, though a dollar sign may be among them.
     with rc_context({"font.family": fonts_for("".join((*askers, *asked))), "text.parse_math": False, "axes.unicode_minus": False}):
         figure = Figure(layout="constrained", facecolor="white")
@@ -48,14 +49,6 @@ def attention_png(look: Look, kind: str, layer: int | None, head: int | None) ->
         stream = io.BytesIO()
         FigureCanvasAgg(figure).print_figure(stream, dpi=DPI, format="png", bbox_inches="tight", pad_inches=0.15)
     return stream.getvalue()
-
-
-def labels(look: Look, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who asks and who is looked at. A decoder position is named by what it reads and, behind an arrow, what it writes."""
-    askers, asked = look.pieces_of(kind)
-    if kind != "encoder":
-        askers = tuple(f"{reads} → {step.piece}" for reads, step in zip(look.reads, look.steps, strict=True))
-    return askers, asked
 
 
 def _draw(figure, chosen: AttentionMap, askers: Sequence[str], asked: Sequence[str], head: int | None) -> None:

@@ -1,7 +1,7 @@
 """What a model looks at while it translates one sentence: all attention weights, and the probabilities of every step.
 
-The sentence is translated as configured, or the given translation is taken; then it goes through the model once more under teacher forcing,
-on the explicit path (attention.py), which gives the same as the search did. look_text.py and look_page.py show it.
+The sentence is translated as `mt translate` does, or the given translation is taken; then it goes through the model once more under
+teacher forcing, on the explicit path (attention.py), which gives the same as the search did. look_text.py and look_page.py show it.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,13 @@ from mt.config import DecodingConfig
 from mt.data.special_ids import EOS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
+from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.next_tokens import next_log_probs
 from mt.errors import DataError
 from mt.inspection.attention import joined_weights, kind_and_layer, recorded_attention
 from mt.model.interface import TranslationModel
 from mt.training.loss import shift_right
+from mt.translator import Translator
 
 ALTERNATIVES = 5
 """The most probable pieces listed at each step."""
@@ -73,8 +75,14 @@ class Look:
         return sum(torch.tensor([step.probability for step in self.steps], dtype=torch.float64).log().tolist())
 
     def pieces_of(self, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Who asks and who is looked at, in a kind of attention."""
-        return {"cross": (self.reads, self.source_pieces), "encoder": (self.source_pieces,) * 2, "decoder": (self.reads,) * 2}[kind]
+        """Who asks and who is looked at, in a kind of attention.
+
+        A decoder position asks in order to write: it is named by what it reads and, behind an arrow, what it writes.
+        """
+        if kind == "encoder":
+            return (self.source_pieces,) * 2
+        askers = tuple(f"{reads} → {step.piece}" for reads, step in zip(self.reads, self.steps, strict=True))
+        return askers, self.source_pieces if kind == "cross" else self.reads
 
     def map_of(self, kind: str, layer: int | None) -> AttentionMap:
         """The map of that layer, None for the last one. DataError when there is none."""
@@ -96,10 +104,22 @@ def look_at(model: TranslationModel, tokenizer: Tokenizer, source: str, target: 
     source_ids = source_tokens(tokenizer, source)
     if target is None:
         best = translate_ids(model, [source_ids], options)[0][0]
-        target_ids = [*best.tokens, *([EOS] if best.finished else [])]
-    else:
-        [target_ids] = tokenizer.encode_target([target])
-    return look_at_tokens(model, tokenizer, source, source_ids, target_ids, given=target is not None)
+        return look_at_tokens(model, tokenizer, source, source_ids, all_tokens(best), given=False)
+    [target_ids] = tokenizer.encode_target([target])
+    return look_at_tokens(model, tokenizer, source, source_ids, target_ids, given=True)
+
+
+def look_at_translation(translator: Translator, source: str) -> Look:
+    """The same of the translation that `mt translate` gives, with all of the run's decoding settings."""
+    translator.model.eval()
+    source_ids = source_tokens(translator.tokenizer, source)
+    best = translator.best_hypothesis(source)
+    return look_at_tokens(translator.model, translator.tokenizer, source, source_ids, all_tokens(best), given=False)
+
+
+def all_tokens(hypothesis: Hypothesis) -> list[int]:
+    """With EOS, where it has ended."""
+    return [*hypothesis.tokens, *([EOS] if hypothesis.finished else [])]
 
 
 def source_tokens(tokenizer: Tokenizer, source: str) -> list[int]:

@@ -1,10 +1,9 @@
 """A look at one sentence (look.py) as a page: choose attention, layer and head, point at a piece, see what else it might have written."""
 
-import json
 from html import escape
 
 from mt.inspection.look import KINDS, Look
-from mt.inspection.page import page, table
+from mt.inspection.page import page, page_data, table
 
 _STYLE = """
 <style>
@@ -71,6 +70,7 @@ function spans(place, pieces, listen) {
 }
 function draw() {
   const now = weights(), [askers, asked] = look.pieces[byId("kind").value];
+  byId("asks").textContent = byId("kind").value === "encoder" ? "Asks" : "Asks: reads \\u2192 writes";
   spans("askers", askers, true); spans("asked", asked, false);
   const head = document.createElement("tr");
   head.append(make("th", ""), ...asked.map((piece) => { const e = make("th", piece); e.className = "up"; return e; }));
@@ -106,7 +106,6 @@ def look_page(look: Look, title: str) -> str:
         "pieces": {kind: look.pieces_of(kind) for kind in KINDS},
         "maps": [{"kind": found.kind, "layer": found.layer, "weights": rounded(found.weights)} for found in look.maps],
     }
-    text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")  # nothing in it can end the element
     rows = [
         (str(place), f"<code>{escape(reads)}</code>", f"<code>{escape(step.piece)}</code>", f"{step.probability:.1%}",
          "  ".join(f"{escape(piece)} <span class=soft>{probability:.0%}</span>" for piece, probability in step.alternatives))
@@ -116,7 +115,8 @@ def look_page(look: Look, title: str) -> str:
     attention = (
         '<h2>What it looks at</h2><div class="choose"><label>attention <select id="kind"></select></label>'
         '<label>layer <select id="layer"></select></label><label>head <select id="head"></select></label></div>'
-        '<p class="soft">Asks</p><div class="line" id="askers"></div><p class="soft">Is looked at</p><div class="line" id="asked"></div>'
+        '<p class="soft" id="asks">Asks</p><div class="line" id="askers"></div>'
+        '<p class="soft">Is looked at</p><div class="line" id="asked"></div>'
         '<p id="said"></p><div class="wide"><table class="grid" id="grid"></table></div>'
         if look.maps else "<p>A recurrent network without attention looks at nothing but the encoder's last state.</p>"
     )
@@ -127,6 +127,6 @@ def look_page(look: Look, title: str) -> str:
         "<h2>What it wrote, and what else it might have</h2><p>At each position: what the decoder reads, what was written, how probable "
         "the model found that, and its five most probable pieces.</p>",
         table(("", "reads", "writes", "probability", "most probable"), rows, (0, 3)),
-        f'<script type="application/json" id="look">{text}</script>', _SCRIPT if look.maps else "",
+        page_data("look", data), _SCRIPT if look.maps else "",
     ]  # fmt: skip
     return page(title, "\n".join(body))

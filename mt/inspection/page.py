@@ -1,9 +1,12 @@
 """One self-contained page for a browser: no network, no files beside it, light and dark, from a telephone's width up."""
 
+import json
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
-from mt.inspection.path import LETTERS, BatchPath, Sentence
+from mt.inspection.path import LETTERS, LETTERS_IN_CODE, BatchPath, Sentence
+from mt.visible import visible
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1d21; --soft: #5d626e; --paper: #fbfaf7; --line: #dcd8ce; --mark: #2d5d8c; --fill: #e9eff5; }
@@ -36,11 +39,26 @@ details { margin: .3rem 0; } summary { cursor: pointer; color: var(--mark); }
 
 
 def page(title: str, body: str) -> str:
-    """A whole HTML document."""
-    return (
+    """A whole HTML document. Control characters in it, of whatever text, are written out."""
+    return visible(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
+
+
+def page_data(name: str, content: Any) -> str:
+    """Data for the page's script, as JSON in an element of that name; control characters in its texts are written out."""
+    text = json.dumps(_visible_texts(content), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'  # nothing in it can end the element
+
+
+def _visible_texts(content: Any) -> Any:
+    """The same content with every text in it made visible."""
+    if isinstance(content, str):
+        return visible(content)
+    if isinstance(content, dict):
+        return {key: _visible_texts(value) for key, value in content.items()}
+    return [_visible_texts(value) for value in content] if isinstance(content, (list, tuple)) else content
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
@@ -64,7 +82,7 @@ def path_page(path: BatchPath, title: str) -> str:
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{path.parameters:,} parameters, a batch of {len(path.sentences)} sentences under teacher forcing.</p>',
         "<h2>The letters</h2><p>A tensor's name ends in its dimensions: <code>x_BSD</code> is sentences × source positions × width.</p>",
-        table(("letter", "size", "means"), legend, (1,)),
+        table(("letter", "size", "means"), legend, (1,)), f"<p class=soft>{escape(LETTERS_IN_CODE)}</p>",
         "<h2>What it reads, what it predicts, what is hidden</h2>"
         "<p>The decoder reads the target shifted right by one, so that at every position it predicts the next piece; the mask hides "
         "what lies ahead of it. Padding is hidden too.</p>",

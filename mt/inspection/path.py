@@ -2,12 +2,15 @@
 
 The model is run once under the shape tracer (shapes.py). A configuration's model is built on torch's `meta` device, which knows every
 size and holds no number, so that a model of any size is shown in a moment. text_view.py and page.py show what is found here.
+
+Code that serves both sides has letters of its own for positions: in attention Q asks and M is asked, and a feed-forward layer calls its
+positions T in the encoder too. Here every position is written as what it is in this batch, S or T, so that a letter has one meaning.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +29,16 @@ from mt.training.loss import shift_right
 
 LETTERS = {
     "B": "sentences in the batch", "S": "source positions", "T": "target positions", "D": "d_model, the width", "H": "attention heads",
-    "K": "width of one head, D / H", "F": "d_ff, inside the feed-forward", "V": "pieces in the vocabulary", "Q": "query positions",
-    "M": "memory positions", "R": "decoder rows", "W": "beam width", "1": "a dimension that is broadcast",
+    "K": "width of one head, D / H", "F": "d_ff, inside the feed-forward", "V": "pieces in the vocabulary",
+    "R": "decoder rows", "W": "beam width", "1": "a dimension that is broadcast",
 }  # fmt: skip
 """What each letter of a tensor's name means."""
+LETTERS_IN_CODE = (
+    "In the code, attention calls the positions that ask Q and those that are asked M, and layers that serve both sides say T for either. "
+    "Here each is shown as what it is in this batch, S or T."
+)
+"""How the names here differ from those in the code."""
+_POSITIONS = "STQM"
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class BatchPath:
     """All that is shown."""
 
     sizes: dict[str, tuple[int, ...]]
-    """The sizes that each letter stood for, in this batch."""
+    """The sizes that each letter stood for, in this batch: one."""
     sentences: tuple[Sentence, ...]
     lines: tuple[Line, ...]
     parts: tuple[Part, ...]
@@ -110,13 +119,41 @@ def make_path(model: TranslationModel, tokenizer: Tokenizer, sources: Sequence[s
     device = next(model.parameters()).device
     source_BS, decoder_input_BT = batch.source_BS.to(device), shift_right(batch.target_BT).to(device)
     with torch.no_grad(), explicit_attention():
-        with trace_shapes(model=model) as trace:
-            model(source_BS, decoder_input_BT)
+        records = _position_letters(_trace(model, source_BS, decoder_input_BT), model, source_BS, decoder_input_BT)
         with _without_onednn(), FlopCounterMode(display=False) as counter:
             model(source_BS, decoder_input_BT)
     counts = {name: sum(operations.values()) for name, operations in counter.get_flop_counts().items()}
-    parameters = count_parameters(model)
-    return BatchPath(_sizes(trace.records), _sentences(tokenizer, batch), _lines(trace.records), _parts(model, counts), parameters)
+    return BatchPath(_sizes(records), _sentences(tokenizer, batch), _lines(records), _parts(model, counts), count_parameters(model))
+
+
+def _trace(model: TranslationModel, source_BS: Tensor, decoder_input_BT: Tensor) -> list[ShapeRecord]:
+    """Every tensor of one forward pass."""
+    with trace_shapes(model=model) as trace:
+        model(source_BS, decoder_input_BT)
+    return trace.records
+
+
+def _position_letters(
+    records: list[ShapeRecord], model: TranslationModel, source_BS: Tensor, decoder_input_BT: Tensor
+) -> list[ShapeRecord]:
+    """The records with every position named S or T, and 1 where it is broadcast.
+
+    Sizes tell which. Where both sides are equally long, the same pass with a longer source tells.
+    """
+    S, T = source_BS.shape[1], decoder_input_BT.shape[1]
+    told = records
+    if S == T:
+        longer = _trace(model, torch.nn.functional.pad(source_BS, (0, 1), value=PAD), decoder_input_BT)
+        if [record.name for record in longer] == [record.name for record in records]:
+            S, told = S + 1, longer
+    found = []
+    for record, sized in zip(records, told, strict=True):
+        letters = "".join(
+            ("S" if size == S else "T" if size == T else "1" if size == 1 else letter) if letter in _POSITIONS else letter
+            for letter, size in zip(sized.letters, sized.shape, strict=True)
+        )
+        found.append(replace(record, name=record.name.removesuffix(record.letters) + letters, letters=letters))
+    return found
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import io
 
 from mt.inspection.story import KINDS, LETTERS, OF_PROJECTION, Place, Story
 from mt.inspection.story_text import mean_over_places
+from mt.visible import visible
 
 DPI = 200
 """Dots per inch of the written figure."""
@@ -29,7 +30,8 @@ def story_png(story: Story) -> bytes:
     count = len(layer_rows) + len(letter_rows) + bool(story.validations)
     with rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(figsize=(1.2 + 3.6 * len(kinds), 0.8 + 1.7 * count), layout="constrained", facecolor="white")
-        figure.suptitle(f"How attention learned: {story.title}", fontweight="bold")
+        title = visible(story.title).replace("$", r"\$")  # text, never a formula
+        figure.suptitle(f"How attention learned: {title}", fontweight="bold")
         axes = figure.subplots(count, len(kinds), squeeze=False, sharex=True, sharey="row")
         for column, kind in enumerate(kinds):
             places = [place for place in story.places if place.kind == kind]

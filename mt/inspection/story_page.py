@@ -1,9 +1,8 @@
 """A story of attention (story.py) as a page: the reading, then any figure over the steps, by layer and by head."""
 
-import json
 from html import escape
 
-from mt.inspection.page import page
+from mt.inspection.page import page, page_data
 from mt.inspection.reading import read
 from mt.inspection.story import KINDS, LETTERS, OF_ATTENTION, OF_PROJECTION, Story
 
@@ -191,7 +190,6 @@ def story_page(story: Story) -> str:
         ],
         "validations": [(found.step, round(found.bleu, 2)) for found in story.validations],
     }  # fmt: skip
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can end the element
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in read(story))
     body = [
         _STYLE, f"<h1>How attention learned: {escape(story.title)}</h1>",
@@ -205,6 +203,6 @@ def story_page(story: Story) -> str:
         '<div id="spectrumPart"><h2>The spectrum of W<sub>Q</sub>ᵀ W<sub>K</sub></h2><p>A head compares position x with position y by '
         "x W<sub>Q</sub>ᵀ W<sub>K</sub> y. Each singular value is one direction in which it compares, and how much that counts; "
         'a steep curve is a head that has found a few that matter.</p><div class="charts" id="spectrum"></div></div>',
-        f'<script type="application/json" id="story">{text}</script>', _SCRIPT,
+        page_data("story", data), _SCRIPT,
     ]  # fmt: skip
     return page(f"How attention learned: {story.title}", "\n".join(body))

@@ -30,11 +30,11 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     shared = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1",
               "MASTER_PORT": str(_free_port()), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}  # fmt: skip
-    heard = [None, *(tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(processes - 1))]  # noqa: SIM115 - closed in _repeat
+    heard = [None, *(tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") for _ in range(processes - 1))]  # noqa: SIM115 - closed in _repeat
     children = [
         subprocess.Popen(
             [sys.executable, "-m", "mt", *arguments], stderr=heard[rank],
-            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} | ({"PYTHONIOENCODING": "utf-8"} if rank else {}),
         )
         for rank in range(processes)
     ]

@@ -9,9 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mt.config import Config
+from mt.output import progress_bar, say_above_bars
 from mt.runs import RunDirectory
 from mt.training.doctor.examine import examine, said_while_training
 from mt.training.doctor.history import read_history
@@ -33,9 +32,8 @@ class Report:
         forget_after(run.metrics_path, first_step)
         self._unwritten, self._told = b"", set[str]()
         self._board = _board(run.path / "tensorboard", first_step)
-        self._bar = tqdm(
-            total=None if ends_at else max_steps, initial=first_step, unit="step", dynamic_ncols=True,
-            disable=not sys.stderr.isatty(), smoothing=0.05,
+        self._bar = progress_bar(
+            total=None if ends_at else max_steps, initial=first_step, unit="step", disable=not sys.stderr.isatty(), smoothing=0.05
         )
         self._ends_at = ends_at
         self._tokens, self._begun = 0, time.monotonic()
@@ -55,8 +53,7 @@ class Report:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        with tqdm.external_write_mode(file=sys.stderr):
-            print(text, file=sys.stderr, flush=True)
+        say_above_bars(text)
 
     def step(self, step: int, result: StepResult, epoch: int) -> None:
         """One update: moves the bar; every log_every steps writes a line of figures, averaged since the last."""

@@ -15,7 +15,9 @@ from mt.model.build import build_model, count_parameters
 from mt.training.prepare import tokenizer_for
 from tests.command_line import run_mt
 
-ATTENTION = ("q_BHQK", "k_BHMK", "v_BHMK", "scores_BHQM", "weights_BHQM", "context_BHQK")
+ATTENTION = ("q_BH{0}K", "k_BH{1}K", "v_BH{1}K", "scores_BH{0}{1}", "weights_BH{0}{1}", "context_BH{0}K")
+"""Of positions {0} that ask positions {1}."""
+SIDES = {"encoder.*.self_attention": "SS", "decoder.*.self_attention": "TT", "decoder.*.cross_attention": "TS"}
 RECURRENT = ("model.num_heads=8", "model.d_ff=2048", "model.norm_position=post")
 
 
@@ -28,21 +30,39 @@ def path_of(*settings: str) -> BatchPath:
 def test_every_tensor_of_every_attention_is_named_with_its_sizes() -> None:
     path = path_of("model.encoder_layers=3")
     shapes = {(line.module, line.name): line.shape for line in path.lines}
-    for module in ("encoder.*.self_attention", "decoder.*.self_attention", "decoder.*.cross_attention"):
+    for module, sides in SIDES.items():
         for name in ATTENTION:
-            assert len(shapes[module, name]) == 4
+            assert len(shapes[module, name.format(*sides)]) == 4
     (S,), (K,), (H,) = path.sizes["S"], path.sizes["K"], path.sizes["H"]
-    assert shapes["encoder.*.self_attention", "scores_BHQM"] == (2, H, S, S)
-    assert shapes["encoder.*.self_attention", "q_BHQK"] == (2, H, S, K) and (H, K) == (4, 16)
+    assert shapes["encoder.*.self_attention", "scores_BHSS"] == (2, H, S, S)
+    assert shapes["encoder.*.self_attention", "q_BHSK"] == (2, H, S, K) and (H, K) == (4, 16)
     assert shapes["", "logits_BTV"][2] == path.sizes["V"][0]
-    [weights] = [line for line in path.lines if (line.module, line.name) == ("encoder.*.self_attention", "weights_BHQM")]
+    [weights] = [line for line in path.lines if (line.module, line.name) == ("encoder.*.self_attention", "weights_BHSS")]
     assert (weights.function, weights.times) == ("attend_with_weights", 3), "the layers are counted"
+
+
+@pytest.mark.parametrize("settings", [(), ("model.encoder_layers=2",), (*RECURRENT, "model.architecture=rnn-attention"),
+                                      (*RECURRENT, "model.architecture=rnn")])  # fmt: skip
+@pytest.mark.parametrize("target", ["da do", "da do du", "ba be bi bo", "ba be bi bo ba be"])
+def test_a_letter_has_one_size_and_one_meaning(settings: tuple[str, ...], target: str) -> None:
+    """Also where source and target are equally long."""
+    config = load_config("copy", list(settings))
+    tokenizer = tokenizer_for(config, read_corpora(config.data.train, "train", "en", "en"))
+    path = make_path(model_without_weights(config.model, tokenizer), tokenizer, ["ba be bi bo"], [target])
+    [sentence] = path.sentences
+    assert path.sizes["S"] == (len(sentence.source),) and path.sizes["T"] == (len(sentence.target),)
+    assert {len(sizes) for sizes in path.sizes.values()} == {1} and not {"Q", "M"} & set(path.sizes)
+    for line in path.lines:
+        letters = line.name.rpartition("_")[2]
+        expected = tuple(1 if letter == "1" else path.sizes[letter][0] for letter in letters if letter != "X")
+        assert tuple(size for letter, size in zip(letters, line.shape, strict=True) if letter != "X") == expected, line
+        assert not line.module.startswith("encoder") or "T" not in letters
 
 
 def test_what_a_module_is_given_stands_before_what_it_makes() -> None:
     names = [line.name for line in path_of().lines if line.module == "decoder.*.cross_attention"]
-    assert names[:2] == ["x_BQD", "memory_BMD"]
-    assert names.index("k_BHMK") < names.index("q_BHQK") < names.index("scores_BHQM") < names.index("weights_BHQM")
+    assert names[:2] == ["x_BTD", "memory_BSD"]
+    assert names.index("k_BHSK") < names.index("q_BHTK") < names.index("scores_BHTS") < names.index("weights_BHTS")
 
 
 def test_sentences_show_the_shifted_target_and_both_masks() -> None:
@@ -107,10 +127,10 @@ def test_the_command_prints_and_writes_a_page_without_a_network(tmp_path: Path, 
     page = tmp_path / "shapes.html"
     done = run_mt("inspect", "shapes", "--model", str(trained_run), "--source", "ba de bo", "--html", str(page))
     assert done.exit_code == 0, done.stderr
-    for expected in ("scores_BHQM", "The decoder reads the target shifted right", "■", "MFLOP forward", "Most parameters:"):
+    for expected in ("scores_BHTS", "The decoder reads the target shifted right", "■", "MFLOP forward", "Most parameters:"):
         assert expected in done.stdout
     html = page.read_text(encoding="utf-8")
-    assert html.startswith("<!doctype html>") and "weights_BHQM" in html and "prefers-color-scheme: dark" in html
+    assert html.startswith("<!doctype html>") and "weights_BHTS" in html and "prefers-color-scheme: dark" in html
     assert not re.search(r"https?://|src=|<link|@import|url\(", html), "nothing is loaded from anywhere"
 
 
