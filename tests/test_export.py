@@ -258,7 +258,7 @@ def test_every_decoding_setting_is_taken_along_or_listed_as_lost() -> None:
     """A new field of `decoding` is not forgotten: this fails until mt/export/decoding.py says what becomes of it."""
     assert TAKEN.keys() == LOST.keys() == PROGRAMS.keys()
     for program, taken in TAKEN.items():
-        groups = [{*taken}, {*LOST[program]}, {*WITHOUT_EFFECT}, {"method"}]
+        groups = [{*taken} - {"method"}, {*LOST[program]}, {*WITHOUT_EFFECT}, {"method"}]
         assert set.union(*groups) == {*DecodingConfig.model_fields} and sum(map(len, groups)) == len(DecodingConfig.model_fields)
 
 
@@ -273,10 +273,11 @@ def test_each_lost_setting_is_named_unless_it_is_at_its_default(program: str) ->
     options = DecodingConfig(**changed)
     carried = carry(options, program)
     named = {note.split(": ")[0].removeprefix("decoding.") for note in carried.notes}
-    assert named == {*LOST[program], "method"} and all(f"no counterpart in {program}" in note for note in carried.notes)
+    assert named == {*LOST[program], *({"method"} - {*TAKEN[program]})}
+    assert all(f"no counterpart in {program}" in note for note in carried.notes)
     kept = {key: value for key, value in changed.items() if key in TAKEN[program]}
     assert carried.settings == kept | ({"nbest": 7} if program == "marian" else {})
-    assert any("shortlist: true has" in note for note in carried.notes)
+    assert program == "onnx" or any("shortlist: true has" in note for note in carried.notes)
 
 
 def test_greedy_search_is_exported_as_a_beam_of_one() -> None:

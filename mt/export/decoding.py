@@ -15,9 +15,10 @@ TAKEN: Mapping[str, Mapping[str, str]] = {
                                          "no_repeat_ngram")},
     "marian": {"beam_size": "num_beams", "nbest": "num_return_sequences", "length_penalty": "length_penalty",
                "no_repeat_ngram": "no_repeat_ngram_size"},
-    "onnx": {},
+    "onnx": {key: key for key in DecodingConfig.model_fields if key != "max_tokens"},
 }  # fmt: skip
-"""For each program the fields of `decoding` that it knows, and their names there. `method` is written as a beam; see `carry`."""
+"""For each program the fields of `decoding` that it knows, and their names there. `method` is written as a beam; see `carry`. ONNX graphs
+come without a search: all settings are written, for whoever writes one."""
 _SAMPLING = {key: "sampling alone uses it" for key in ("temperature", "top_k", "top_p", "seed")}
 _EVERYWHERE = {
     "coverage_penalty": "translations are not ranked by how much of the source was attended to",
@@ -32,7 +33,7 @@ LOST: Mapping[str, Mapping[str, str]] = {
         "max_length_ratio": "translations end at max_length in generation_config.json",
         "max_length_extra": "translations end at max_length in generation_config.json",
     },
-    "onnx": {key: "the search is yours" for key in DecodingConfig.model_fields if key not in ("method", "max_tokens")},
+    "onnx": {},
 }  # fmt: skip
 """For each program the fields that it does not know, and what happens instead."""
 WITHOUT_EFFECT = ("max_tokens",)
@@ -52,11 +53,12 @@ class Carried:
 def carry(options: DecodingConfig, program: str) -> Carried:
     """What becomes of these settings. Greedy search is written as a beam of 1, sampling as beam search."""
     taken, lost, notes = TAKEN[program], LOST[program], []
+    if "method" in taken:
+        return Carried({key: getattr(options, key) for key in taken}, notes)
     if options.method == "greedy":
         options = options.model_copy(update={"beam_size": 1, "nbest": 1, "mbr": 0})
     if options.method == "sampling":
-        instead = f"the export is searched with a beam of {options.beam_size}" if taken else lost["beam_size"]
-        notes.append(_note("method", options.method, program, instead))
+        notes.append(_note("method", options.method, program, f"the export is searched with a beam of {options.beam_size}"))
         most = options.mbr if options.mbr and "mbr" in taken else options.beam_size
         options = options.model_copy(update={"nbest": min(options.nbest, most)})
     for key, instead in lost.items():
