@@ -8,6 +8,7 @@ another program understands (placeholders, wiki links, emoji codes, bare address
 """
 
 import re
+from bisect import bisect_left
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,23 +21,19 @@ from markdown_it.rules_block import StateBlock, heading, lheading, paragraph, ta
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from mt.documents.placeholders import placeholder_spans
+
 BEGINS = "begins"
 """The key of a token's meta that holds, for each line of its map, the offset of the first character that is no mark of a container."""
 _BREAKS_PARAGRAPHS = ["paragraph", "reference", "blockquote", "list"]
 _SETTING = re.compile(r"\s*(?:#|[\w\"'.-]+\s*[:=])")
 """How the first line of front matter begins."""
 _FOOTNOTE = re.compile(r"\[\^[^\s\]\[]+\]:")
-_IN_ADDRESS = r"(?:[^\s<>()\[\]\"'가-힣]|(?<=[/=&?%_-])[가-힣]+)*"
-ADDRESS = rf"(?:https?://|www\.){_IN_ADDRESS}(?:\([^\s<>()]*\){_IN_ADDRESS})*(?<![.,:;!?*_~])"
-"""Hangul after a letter is a particle behind the address; after a slash it is part of it."""
-_ADDRESS = re.compile(ADDRESS)
-_ADDRESS_START = re.compile(r"(?<![A-Za-z0-9])(?:https?:|www\.)")
 NAMED = "named"
 """The info of a kept token that has a name or value of its own, which a sentence may hold: a placeholder, an address, a formula."""
 _KEPT = re.compile(
-    rf"(?P<{NAMED}>{ADDRESS}|\$\{{[^{{}}\n]*\}}|\$\$[^$\n]+\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)"
-    r"|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\{(?![#.:])[^{}\n]*\}"
-    r"|%(?:\d+\$)?[-+0]*\d*(?:\.\d+)?(?:ll|[hlqz])?[sdifuxXcpeEgG@](?![A-Za-z])|%\([A-Za-z_]\w*\)[sdifr])"
+    rf"(?P<{NAMED}>\$\{{[^{{}}\n]*\}}|\$\$[^$\n]+\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)"
+    r"|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\{(?![#.:])[^{}\n]*\})"
     r"|\[\^[^\s\]\[]+\]|!?\[\[[^\[\]\n]+\]\]|:(?=[a-z0-9_+-]*[a-z])[a-z0-9_+-]+:(?!\w)|\{[#.:][^{}\n]*\}"
 )
 _MOST_BLOCKS = 100
@@ -227,14 +224,23 @@ def _label_end(state: StateInline, start: int, disableNested: bool = False) -> i
     return known[wanted]
 
 
+def _placeholders(state: StateInline) -> dict[int, int]:
+    """Where each placeholder, address and file name of a content begins, and where it ends, but for tags, entities and escapes."""
+    if "placeholders" not in state.__dict__:
+        spans = [span for span in placeholder_spans(state.src) if state.src[span.start] not in "<&\\"]
+        state.__dict__["placeholders"] = {span.start: span.end for span in spans}
+        state.__dict__["beginnings"] = [span.start for span in spans]
+    return state.__dict__["placeholders"]
+
+
 def _text(state: StateInline, silent: bool) -> bool:
-    """Text up to the next character that may be markup, or to an address without brackets around it."""
+    """Text up to the next character that may be markup, or to a placeholder."""
     stop = state.md.inline.terminator_re.search(state.src, state.pos, state.posMax)
     end = stop.start() if stop else state.posMax
-    if end > state.pos:
-        address = _ADDRESS_START.search(state.src, state.pos, min(end + 1, state.posMax))
-        if address and _ADDRESS.match(state.src, address.start(), state.posMax):
-            end = address.start()
+    if _placeholders(state):
+        beginnings = state.__dict__["beginnings"]
+        next_one = bisect_left(beginnings, state.pos)
+        end = min(end, beginnings[next_one]) if next_one < len(beginnings) else end
     if end == state.pos:
         return False
     if not silent:
@@ -246,14 +252,13 @@ def _text(state: StateInline, silent: bool) -> bool:
 def _kept(state: StateInline, silent: bool) -> bool:
     """What only another program understands."""
     match = _KEPT.match(state.src, state.pos, state.posMax)
-    if match is None or not match[0]:
-        return False
-    if match[0][0] in "hw" and state.pos and state.src[state.pos - 1].isascii() and state.src[state.pos - 1].isalnum():
+    end, kind = (match.end(), match.lastgroup or "") if match else (_placeholders(state).get(state.pos, -1), NAMED)
+    if not state.pos < end <= state.posMax:
         return False
     if not silent:
         token = state.push("kept", "", 0)
-        token.content, token.info = match[0], match.lastgroup or ""
-    state.pos = match.end()
+        token.content, token.info = state.src[state.pos : end], kind
+    state.pos = end
     return True
 
 
