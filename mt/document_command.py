@@ -100,6 +100,11 @@ def translate_document(
     surveyed = survey(document)
     if not surveyed.total:
         _tell(f"note: {source.path}: read as {format}, there is nothing to translate in it")
+    if format == "markdown":
+        from mt.documents.markdown import unclosed_fence
+
+        if line := unclosed_fence(source):
+            _tell(f"note: {source.path}: line {line} begins a code block that nothing closes: all after it is code and stays as it is")
     fits = fitting(search, translator)
     earlier = 0
     with Report(options.report, language == translator.target_language, language) as report:

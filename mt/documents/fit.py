@@ -102,8 +102,10 @@ class FittingTranslator:
                 last = first + sum(span.end <= end for span in part.spans[first:])
                 own = [replace(span, start=max(span.start - start, 0), end=max(span.end - start, 0)) for span in part.spans[first:last]]
                 own_part = Part(text=part.text[start:end], sentences=True, spans=tuple(own), escape=part.escape)
-                units.append((own_part, behind))
                 start, first = end + len(behind), last
+                if first < len(part.spans):  # a marker in the white space: what is behind the marker stays behind it
+                    start = min(start, max(part.spans[first].start, end))
+                units.append((own_part, part.text[end:start]))
             end += len(behind)
         return units
 

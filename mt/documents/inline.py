@@ -65,7 +65,7 @@ class Inline:
 
     def lost(self, translation: str) -> str:
         """What `placed` was not sure of, in words."""
-        return "emphasis where its words probably are" if self._estimated and translation != self._text else ""
+        return "markup where its words probably are" if self._estimated and translation != self._text else ""
 
     def segments(self) -> list[str]:
         """The texts between the markers, without white space at their ends; those that are code are not among them."""
@@ -101,6 +101,8 @@ class Inline:
         text = self._covered(span)
         sought = text if span.literal or text not in found else found[text].text
         place = _find(translation, sought, span.literal, taken) if sought.strip() else None
+        if place is None and not span.literal and (place := _find_words(translation, sought, taken)) is not None:
+            self._estimated = True
         return _trimmed(translation, *place) if place is not None and span.optional else place
 
     def _estimate(self, span: Span, translation: str, taken: Sequence[tuple[int, int, Span]]) -> tuple[int, int] | None:
@@ -164,6 +166,24 @@ def _find(text: str, sought: str, literal: bool, taken: Sequence[tuple[int, int,
         if all(match.end() <= start or match.start() >= end for start, end, _ in taken):
             return match.span()
     return None
+
+
+def _find_words(text: str, sought: str, taken: Sequence[tuple[int, int, Span]]) -> tuple[int, int] | None:
+    """The longest run of words that what is sought has too, and that nothing else has taken; short words alone are none.
+
+    A phrase translated alone is often a sentence of its own: "The book." for what is "a book" in the whole.
+    """
+    known = {word.casefold() for word in re.findall(r"\w+", sought)}
+    runs: list[tuple[int, int]] = []
+    last = -1
+    for match in re.finditer(r"\w+", text):
+        free = all(match.end() <= start or match.start() >= end for start, end, _ in taken)
+        if free and match[0].casefold() in known:
+            joined = runs and last == runs[-1][1] and not text[last : match.start()].strip()
+            runs[-1:] = [(runs[-1][0], match.end())] if joined else [*runs[-1:], match.span()]
+            last = match.end()
+    runs = [run for run in runs if any(len(word) > 3 or not word.isascii() for word in re.findall(r"\w+", text[slice(*run)]))]
+    return max(runs, key=lambda run: run[1] - run[0], default=None)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:

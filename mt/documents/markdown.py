@@ -91,6 +91,18 @@ def markdown_parts(source: Source) -> Iterator[Part]:
         yield kept(before + text[place:])
 
 
+def unclosed_fence(source: Source) -> int | None:
+    """The line of a fence that nothing closes, from 1: all after it is code. None: there is none, or its quotation or list item ends it."""
+    text = "".join(cut_mark(source.lines())[1])
+    tokens = blocks(same_text(text))[0]
+    if not tokens or tokens[-1].type != "fence" or tokens[-1].level:
+        return None
+    first, end = tokens[-1].map
+    last = _lines(text)[end - 1].text.strip()
+    closed = end - 1 > first and last.startswith(tokens[-1].markup) and not last.strip(tokens[-1].markup[0])
+    return None if closed else first + 1
+
+
 def _lines(text: str) -> list[_Line]:
     """The lines of a text."""
     lines, start, normal = [], 0, 0

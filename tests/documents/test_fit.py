@@ -116,4 +116,4 @@ def test_without_a_place_text_is_translated_around_code_and_links_and_emphasis_i
              "big": "groß", "Use": "benutze.", "now": "jetzt.", "see": "siehe"}  # fmt: skip
     results = Recorder(lambda line: words[line], 90).fits.parts([CODE, LINK, BOLD], quiet)
     assert [result.text for result in results] == ["benutze `print` jetzt", "siehe [die Seite](x) jetzt", "**ein** Hund"]
-    assert [result.markup for result in results] == ["in segments", "in segments", "emphasis where its words probably are"]
+    assert [result.markup for result in results] == ["in segments", "in segments", "markup where its words probably are"]

@@ -3,10 +3,13 @@
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from mt.documents.markdown import unclosed_fence
 from mt.documents.markdown_parser import same_text, signature
+from mt.documents.parts import Source
 from mt.documents.settle import KEPT
 from tests.documents.test_markdown import results, texts, translated
 
@@ -102,6 +105,8 @@ def test_words_that_look_like_markup_are_escaped_and_only_they(source: str, show
         ("[^1]    1. 가\n", {"1. 가": "1. a"}, "[^1]    1. a\n"),
         ("가 [나](u) 다\n", {"가 나 다": "x", "나": "1.", "가": "-", "다": ">"}, "\\- [1](u) >\n"),
         ("가<br>  나\n", {"가  나": "x", "가": "a", "나": "b"}, "a<br>  b\n"),
+        ("가다. [[위키]] `나`\n", {"가다.": "Go."}, "Go. [[위키]] `나`\n"),
+        ("가다. [^1]  - 나\n", {"가다.": "Go.", "- 나": "- b"}, "Go. [^1]  - b\n"),
     ],
 )  # fmt: skip
 def test_markers_keep_their_places_where_a_sentence_is_broken_up(source: str, answers: dict[str, str], wanted: str) -> None:
@@ -122,6 +127,18 @@ def test_a_placeholder_that_the_model_loses_is_put_back() -> None:
     for mark in ("{name}", "%s", "%1$d", "${VAR}", "{{ page.title }}", "$x+y$", "`code`", "https://example.org/a_b"):
         changed = translated(f"가 {mark} 나\n", lambda line: {"가": "a", "나": "b"}.get(line, "lost"))
         assert changed == f"a {mark} b\n"
+
+
+def test_words_of_a_link_are_found_where_the_model_put_others_around_them() -> None:
+    words = {"어제 책을 읽었어요.": "I read a book yesterday.", "책": "The book."}
+    found = results("어제 [책](/b)을 읽었어요.\n", words.__getitem__)
+    assert [(result.text, bool(result.markup)) for _, result in found if result.text] == [("I read a [book](/b) yesterday.", True)]
+
+
+def test_a_fence_that_nothing_closes_is_told_unless_its_container_ends() -> None:
+    pages = {"글\n\n```\ncode\n": 3, "```\n": 1, "~~~~\n~~~\n": 1, "```\ncode\n```\n": None, "> ```\n> code\n\n글\n": None, "": None}
+    for page, line in pages.items():
+        assert unclosed_fence(Source(Path("x.md"), page.encode("utf-8"))) == line, page
 
 
 def test_a_unit_that_cannot_be_written_keeps_its_source_and_is_flagged() -> None:
