@@ -85,5 +85,7 @@ def exported_config(manifest: Mapping, where: str) -> Config:
     try:
         blank = Config.model_validate({"source": manifest["source"], "target": manifest["target"], "data": "copy"})
         return replace_fields(blank, taken, where)
-    except (ConfigError, ValueError) as error:
-        raise ExportError(f"{where}: its settings are damaged ({error}); export the run again ('mt export RUN')") from error
+    except ConfigError as error:
+        raise ExportError(f"{error}; export the run again ('mt export RUN')") from error
+    except ValueError as error:
+        raise ExportError(f"{where}: its languages are damaged; export the run again ('mt export RUN')") from error
