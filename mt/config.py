@@ -15,6 +15,7 @@ from mt.config_fields import (
     Builtin,
     Combination,
     Count,
+    Encoding,
     Hypotheses,
     InputPath,
     Language,
@@ -54,9 +55,11 @@ class CorpusConfig(Section):
     split: Annotated[str, Field(min_length=1)] | None = None
     """The split of the data set, such as train, validation or test."""
     source_column: str | None = None
-    """The source side's column. Default: the language code, then `source`; without a header the first column."""
+    """The source side's column: its name, or its number from 1. Default: the one named as the language, then `source`; the first of two."""
     target_column: str | None = None
-    """The target side's column. Default: the language code, then `target`; without a header the second column."""
+    """The target side's column, likewise. Default: the one named as the language, then `target`; the second of two without a header."""
+    encoding: Encoding | None = None
+    """The encoding of its text files, where it is not UTF-8: cp949 (Korean Windows), utf-16, shift_jis, … Not for Parquet."""
     weight: Annotated[float, Field(ge=0.0001, le=1000)] = 1.0
     """How many times an epoch shows each pair: 2.0 twice, 0.5 every second epoch on average. Training only."""
 
@@ -69,6 +72,9 @@ class CorpusConfig(Section):
         if path is None:
             return self.builtin or "/".join(part for part in (self.dataset, self.subset, self.split) if part)
         return "/".join(part for part in (path.parent.name, path.name.split(".")[0] or path.name) if part)
+
+    def _is_parquet(self) -> bool:
+        return self.file is not None and self.file.name.lower().endswith(".parquet")
 
     def combinations(self) -> Iterator[Combination]:
         """A corpus is exactly one of its kinds, with the keys of that kind."""
@@ -90,6 +96,8 @@ class CorpusConfig(Section):
         for key in ("subset", "split"):
             if getattr(self, key) is not None and self.dataset is None:
                 yield Combination((key, "dataset"), f"{key} belongs to a dataset, and this corpus has none")
+        if self.encoding is not None and (self.builtin is not None or self.dataset is not None or self._is_parquet()):
+            yield Combination(("encoding", "builtin", "dataset", "file"), "encoding is for text files; remove it from this corpus")
         for key in ("source_column", "target_column"):
             if getattr(self, key) is not None and self.file is None and self.dataset is None:
                 yield Combination((key, "file", "dataset"), f"{key} belongs to a file or a dataset, and this corpus has none")

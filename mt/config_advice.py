@@ -128,6 +128,8 @@ REFUSALS = (
             ("data.train={file: a.tsv, split: b}",)),  # fmt: skip
     Refusal(("corpus.source_column", "corpus.target_column", "corpus.file", "corpus.dataset"),
             "source_column or target_column without file or dataset", ("data.train={builtin: demo, source_column: a}",)),
+    Refusal(("corpus.encoding", "corpus.builtin", "corpus.dataset", "corpus.file"),
+            "encoding with builtin, dataset or a Parquet file, whose encoding is known", ("data.train={builtin: demo, encoding: cp949}",)),
     Refusal(("corpus.weight",), "a weight other than 1 in data.valid or data.test", ("data.valid={builtin: demo, weight: 2}",)),
     Refusal(("data.train",), "an empty list: there must be a corpus to learn from", ("data.train=[]",)),
     Refusal(("data.max_ratio",), "a ratio between 0 and 1: the longer side divided by the shorter is never below 1",

@@ -3,6 +3,7 @@
 Not here: the fields themselves (`mt.config`) and reading files (`mt.config_file`).
 """
 
+import codecs
 import difflib
 import os
 import re
@@ -103,11 +104,46 @@ def check_table_ending(path: Path) -> Path:
         nearest = difflib.get_close_matches(path.name, BUILTINS, n=1)
         if nearest:
             raise refuse(f"neither a built-in corpus nor a file of pairs; did you mean {nearest[0]}?")
+        if advice := other_ending(path):
+            raise refuse(advice)
         raise refuse(
             "neither a built-in corpus (demo, copy, reverse) nor a file ending in .tsv, .csv, .jsonl, .json (also .gz) "
             "or .parquet; two parallel text files are given as `source:` and `target:`"
         )
     return path
+
+
+_ARCHIVES = (".xz", ".zip", ".bz2", ".zst", ".7z", ".rar", ".tar", ".tgz", ".lzma", ".lz4", ".z")
+_SHEETS = (".xlsx", ".xls", ".ods")
+
+
+def other_ending(path: Path) -> str:
+    """What to do with a file of pairs in an archive or a spreadsheet, judging by its name; "" for others."""
+    ending = path.suffix.lower()
+    if ending in _ARCHIVES:
+        return f"'{ending}' is an archive: unpack it, or compress the file with gzip instead (.gz is read as it is)"
+    if ending in _SHEETS:
+        return f"'{ending}' is a spreadsheet: save the sheet as CSV (UTF-8) or as tab-separated text named .tsv"
+    return ""
+
+
+def encoding_problem(name: str) -> str:
+    """What is wrong with the name of an encoding of text files; "" for nothing."""
+    try:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):
+        found = None
+    special = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem")
+    if found is None or not getattr(found, "_is_text_encoding", True) or found.name in special:
+        return f"'{name}' is no encoding of texts; usual ones are utf-8, cp949, euc-kr, utf-16, shift_jis, gb18030 and cp1252"
+    return ""
+
+
+def check_encoding(name: str) -> str:
+    """Refuse what is not the name of an encoding of texts."""
+    if problem := encoding_problem(name):
+        raise refuse(problem)
+    return name
 
 
 def check_language(code: str) -> str:
@@ -160,6 +196,7 @@ def list_to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+Encoding = Annotated[str, AfterValidator(check_encoding)]
 InputPath = Annotated[
     Path,
     BeforeValidator(expand_path, json_schema_input_type=str),

@@ -135,7 +135,7 @@ class _Writer:
             self._note(0, "exchanged source and target of every pair", ["swapped"])
         for problem in self._corpus.problems:
             if problem.kind == "malformed":
-                self._leave_out(problem.line, ("malformed",), problem.text)
+                self._leave_out(problem.line, ("malformed",), problem.row or problem.text)
             elif problem.kind == "unequal":
                 for line, text in self._corpus.surplus():
                     self._leave_out(line, ("unequal",), text)

@@ -2,26 +2,25 @@
 
 What comes out is exact: source i and target i stand on the same line of the files, as Unicode NFC, and no side is empty.
 What is not looked at here is whether the pairs are good ones (lengths, copies, wrong language): that is check.py. How the
-bytes become text is encodings.py, how a table becomes columns tables.py.
+bytes become text is encodings.py, how a table becomes rows and columns table_text.py, table_json.py and tables.py.
 """
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.encodings import text_blocks
+from mt.data.columns import Wanted
+from mt.data.encodings import text_blocks, text_of
 from mt.data.gather import Gathered, Gatherer, PairDigest, find_gathered
 from mt.data.parallel import Cleaner, LineCounts, Side, counted, listed, unequal
-from mt.data.tables import Rows, Table, content_hash, read_hub, read_table, split_lines
+from mt.data.table_text import Faults, split_lines
+from mt.data.tables import Table, choose_columns, content_hash, describe_choice, pairs_of, read_hub, read_table
 from mt.errors import DataError
 
 _log = logging.getLogger("mt")
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _LARGE_FILE = 1 << 25
 """From this size on, in bytes, an earlier reading is looked for on disk before a file is read."""
 
@@ -58,15 +57,35 @@ class Corpus:
         return index + 1 if self.lines is None else self.lines[index]
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file (.gz too), each as `normalise` makes it; split at line feeds only.
+def read_lines(path: Path, encoding: str | None = None) -> list[str]:
+    """The lines of a text file (.gz too), each as `normalise` makes it; split at line feeds only.
 
-    Raises DataError when the file cannot be read or is not UTF-8. How many lines were not NFC is logged.
+    encoding: None: UTF-8. Raises DataError when the file cannot be read or is not in that encoding. How many lines were not NFC is logged.
     """
-    clean = Cleaner(path)
-    lines = [line for text in text_blocks(path) for line in clean(split_lines(text))]
+    return _cleaned_lines(text_blocks(path, encoding), path)
+
+
+def lines_of(data: bytes, name: str, encoding: str | None = None) -> list[str]:
+    """The same for what standard input brought. name: for messages."""
+    return _cleaned_lines(text_of(data, name, encoding), name)
+
+
+def _cleaned_lines(texts: Iterator[str], name: Path | str) -> list[str]:
+    clean = Cleaner(name)
+    lines = [line for text in texts for line in clean(split_lines(text))]
     clean.tell()
     return lines
+
+
+def read_line_pairs(source: Path, target: Path, encoding: str | None = None) -> tuple[list[str], list[str]]:
+    """The lines of two files that belong together. Raises DataError as read_lines does, and for unequal numbers of lines."""
+    sides = [read_lines(path, encoding) for path in (source, target)]
+    if len(sides[0]) != len(sides[1]):
+        corpus = CorpusConfig(source=source, target=target, encoding=encoding)
+        raise DataError(unequal(corpus, *(LineCounts.of(path, encoding) for path in (source, target))))
+    if not sides[0]:
+        raise DataError(f"{source}: there is not a single line in it; give a file that has some.")
+    return sides[0], sides[1]
 
 
 def read_corpora(
@@ -161,7 +180,7 @@ Empty = Sequence[tuple[int, bool, bool]]
 def _read_parallel(corpus: CorpusConfig, key: str) -> tuple[Corpus, Empty]:
     """Two text files with one sentence per line. The problems of both are reported together."""
     paths = (corpus.source, corpus.target)
-    sides = [Side(f"{key}.{name}", path) for name, path in zip(("source", "target"), paths, strict=True)]
+    sides = [Side(f"{key}.{name}", path, corpus.encoding) for name, path in zip(("source", "target"), paths, strict=True)]
 
     def in_step() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
         first_line = 1
@@ -174,11 +193,11 @@ def _read_parallel(corpus: CorpusConfig, key: str) -> tuple[Corpus, Empty]:
         if corpus.source.samefile(corpus.target):
             raise DataError(f"{key}: source and target are the same file, {corpus.source}. Give each side its own.")
         if any(rest):
-            raise DataError(f"{key}: {unequal(corpus, *map(LineCounts.of, paths))}")
+            raise DataError(f"{key}: {unequal(corpus, *(LineCounts.of(path, corpus.encoding) for path in paths))}")
         for side in sides:
             side.clean.tell()
 
-    gathered = _gather(corpus.label, in_step(), lambda: f"lines {content_hash(paths)}", _is_large(*paths))
+    gathered = _gather(corpus.label, in_step(), lambda: f"lines {corpus.encoding} {content_hash(paths)}", _is_large(*paths))
     origin = f"{corpus.source} + {corpus.target}"
     lines = None if gathered.folder is None else gathered.lines
     return replace(_corpus(corpus, gathered, origin, "line"), lines=lines), gathered.empty
@@ -213,112 +232,40 @@ def _corpus(corpus: CorpusConfig, gathered: Gathered, origin: str, unit: str) ->
 
 def _read_columns(corpus: CorpusConfig, source_language: str, target_language: str, key: str) -> tuple[Corpus, Empty]:
     """Two columns of a table or of a data set on the hub."""
-    candidates = column_candidates(corpus, source_language, target_language)
+    wanted = wanted_columns(corpus, source_language, target_language)
+    where = f"{key}.{'dataset' if corpus.file is None else 'file'}"
     try:
-        if corpus.file is not None:
-            where, origin, large = f"{key}.file", str(corpus.file), _is_large(corpus.file)
-            table = read_table(corpus.file, possible_headers(corpus, candidates))
-        else:
-            where, origin, large = f"{key}.dataset", "/".join(filter(None, (corpus.dataset, corpus.subset, corpus.split))), True
-            table = read_hub(corpus.dataset, corpus.subset, corpus.split)
-        table = _with_all_names(table, candidates)
-        names = choose_columns(table.names, candidates, corpus, origin)
-        cleaners = [Cleaner(origin), Cleaner(origin)]
+        table, choice = choose_columns(open_table(corpus), wanted)
+        cleaners = [Cleaner(table.origin), Cleaner(table.origin)]
 
         def blocks() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
-            for rows in table.blocks:
-                sides = (clean(_texts(rows, name, table.unit, origin)) for clean, name in zip(cleaners, names, strict=True))
-                yield *sides, rows.lines
+            said = False
+            for pairs in pairs_of(table, choice):
+                if len(pairs.lines) and not said:
+                    _log.info(describe_choice(table, choice, wanted, (pairs.sources[0], pairs.targets[0])))
+                    said = True
+                sides = (clean(side) for clean, side in zip(cleaners, (pairs.sources, pairs.targets), strict=True))
+                yield *sides, pairs.lines
             for clean in cleaners:
                 clean.tell()
 
-        gathered = _gather(corpus.label, blocks(), lambda: f"columns {names} {table.identity()}", large)
+        large = corpus.file is None or _is_large(corpus.file)
+        gathered = _gather(corpus.label, blocks(), lambda: f"columns {choice} {corpus.encoding} {table.identity()}", large)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-    return _corpus(corpus, gathered, origin, table.unit), gathered.empty
+    return _corpus(corpus, gathered, table.origin, table.unit), gathered.empty
 
 
-def _with_all_names(table: Table, candidates: Sequence[tuple[str, str]]) -> Table:
-    """The table, read whole when its first block has none of the wanted columns: JSON may have them further down."""
-    if any(all(name in table.names for name in pair) for pair in candidates):
-        return table
-    read = list(table.blocks)
-    names = list(dict.fromkeys(name for rows in read for name in rows.columns)) or table.names
-    return replace(table, blocks=iter(read), names=names)
+def open_table(corpus: CorpusConfig, faults: Faults | None = None, texts: Iterator[str] | None = None) -> Table:
+    """The table that a corpus names, a file or a data set of the hub; see read_table."""
+    if corpus.file is not None:
+        return read_table(corpus.file, corpus.encoding, faults, texts)
+    return read_hub(corpus.dataset, corpus.subset, corpus.split)
 
 
-def column_candidates(corpus: CorpusConfig, source_language: str, target_language: str) -> list[tuple[str, str]]:
-    """The pairs of column names to look for, in order: a name that the configuration gives replaces all others."""
-    languages = (source_language, target_language)
-    pairs = [languages, ("source", "target"), tuple(f"translation.{language}" for language in languages), ("1", "2")]
-    chosen = (corpus.source_column, corpus.target_column)
-    pairs = [tuple(choice or name for choice, name in zip(chosen, pair, strict=True)) for pair in pairs]
-    return [pair for pair in dict.fromkeys(pairs) if pair[0] != pair[1]]
-
-
-def possible_headers(corpus: CorpusConfig, candidates: Sequence[tuple[str, str]]) -> list[tuple[str, str]] | None:
-    """The names that make the first row of a TSV file a header; None when it must be one, since columns are named.
-
-    Columns given by number belong to a file without a header, as do the first two when nothing is given.
-    """
-    if any(column is not None and not column.isdecimal() for column in (corpus.source_column, corpus.target_column)):
-        return None
-    return [pair for pair in candidates if not any(name.isdecimal() for name in pair)]
-
-
-def choose_columns(
-    columns: Sequence[str], candidates: Sequence[tuple[str, str]], corpus: CorpusConfig, origin: str
-) -> tuple[str, str]:
-    """The names of the source and the target column. Raises DataError when they are not there or are one and the same."""
-    if not candidates:
-        raise DataError(f"{origin}: source_column and target_column are both {corpus.source_column!r}. Give each its own.")
-    for pair in candidates:
-        if all(name in columns for name in pair):
-            return pair
-    missing = [name for name in (corpus.source_column, corpus.target_column) if name and name not in columns]
-    wanted = missing or list(candidates[0])
-    nearest = sorted(columns, key=lambda name: -max(_similarity(name, want) for want in wanted))
-    all_names = ", ".join(repr(name) for name in nearest)
-    if not missing:
-        raise DataError(
-            f"{origin}: cannot tell which columns are the source and the target: there are no {candidates[0][0]!r} and "
-            f"{candidates[0][1]!r}. Set source_column and target_column to two of {all_names}."
-        )
-    keys = [key for key in ("source_column", "target_column") if getattr(corpus, key) in missing]
-    message = (
-        f"{origin}: there is no column {' and no column '.join(map(repr, missing))}. The columns are {all_names}. "
-        f"Set {' and '.join(keys)} to {'one' if len(keys) == 1 else 'two'} of them."
-    )
-    if corpus.file is not None and ".tsv" in corpus.file.suffixes:
-        message += " In a TSV file without a header, columns are called by their number: '1', '2'."
-    raise DataError(message)
-
-
-def _similarity(name: str, other: str) -> float:
-    return SequenceMatcher(None, name.lower(), other.lower()).ratio()
-
-
-def _texts(rows: Rows, name: str, unit: str, origin: str) -> list[str]:
-    """A column as texts: null is an empty side, a number is written out, a line break inside a cell becomes a space.
-
-    (All that comes later, the files of hypotheses above all, has one sentence per line.) Raises DataError for a list or
-    another value that is not a text, and for characters that JSON can spell and no text has.
-    """
-    texts = []
-    for index, value in enumerate(rows.columns.get(name) or [None] * len(rows.lines)):
-        if value is not None and not isinstance(value, str | int | float):
-            raise DataError(
-                f"{origin}: {unit} {rows.lines[index]}: column {name!r} holds a {type(value).__name__}, not a text. "
-                "Choose other columns with source_column and target_column."
-            )
-        text = "" if value is None else str(value)
-        if wrong := _NO_TEXT.search(text):
-            raise DataError(
-                f"{origin}: {unit} {rows.lines[index]}: column {name!r} holds U+{ord(wrong[0]):04X}, which is a NUL "
-                "or half a character. Repair or remove that pair."
-            )
-        texts.append(re.sub(r"\r?\n", " ", text.strip("\r\n")) if "\n" in text else text)
-    return texts
+def wanted_columns(corpus: CorpusConfig, source_language: str, target_language: str) -> Wanted:
+    """What is known of a corpus's two columns."""
+    return Wanted((source_language, target_language), (corpus.source_column, corpus.target_column))
 
 
 def _empty_sides(corpus: Corpus, empty: Empty, key: str, what: str) -> str:

@@ -1,16 +1,22 @@
-"""From the bytes of a text file to its text: strict UTF-8, and a name for what is not UTF-8.
+"""From the bytes of a text file to its text: strict UTF-8 or the encoding that is asked for, and a name for what is neither.
 
 A translation corpus that is silently read in the wrong encoding trains a model on noise, so nothing is guessed for the
-user: what is not UTF-8 is refused, with the encoding it looks like and the command that converts it. This file does not
-know what the text means (lines, columns, pairs): see corpus.py and tables.py.
+user: what is not UTF-8 is refused, with the encoding it looks like and two ways to read it. Every command reads text through
+this file, so its rules hold for all formats: a line ends with a line feed, with or without carriage returns before it; a carriage
+return anywhere else is refused, and so are NUL, and lines that no text has. What the text means (lines, columns, pairs) is in
+corpus.py and table_text.py.
 """
 
+import codecs
 import gzip
+import re
 import shlex
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 
 from mt.errors import DataError
@@ -21,9 +27,29 @@ _WIDE_BOMS = (  # the UTF-32 marks first: a UTF-32-LE mark begins with the UTF-1
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 22
 """How much of a file is read at once."""
+LONGEST_LINE = 1 << 24
+"""Bytes of a line, and characters of a CSV record: a longer one is a file without line ends, or a quotation mark that is not closed."""
 _SAMPLE_BYTES = 1 << 16  # a multiple of 4, so that a sample never cuts a UTF-16 or UTF-32 unit in two
+_HALF = re.compile("[\ud800-\udfff]")
+_LONE_RETURN = re.compile(r"(?<!\r)\r++(?!\n)")
+_ARCHIVES = (
+    (b"\x1f\x8b", "a gzip file", "Add `.gz` to its name, or decompress it with gunzip."),
+    (b"PK\x03\x04", "a ZIP archive or an Excel file", "Unpack it, or export the sheet as CSV in UTF-8."),
+    (b"PK\x05\x06", "an empty ZIP archive", "Give the text file itself."),
+    (b"\xfd7zXZ\x00", "an xz archive", "Decompress it (`xz -d`, or 7-Zip on Windows), or compress it with gzip: .gz is read as it is."),
+    (tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)), "a bzip2 archive",
+     "Decompress it (`bzip2 -d`, or 7-Zip on Windows), or compress it with gzip: .gz is read as it is."),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", "Decompress it (`zstd -d`), or compress it with gzip: .gz is read as it is."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and give the text file itself."),
+    (b"Rar!\x1a\x07", "a RAR archive", "Unpack it and give the text file itself."),
+    (b"PAR1", "a Parquet file", "Name it .parquet."),
+    (b"%PDF-", "a PDF file", "Export its text as UTF-8."),
+    (b"\x89PNG\r\n\x1a\n", "an image", "Give a text file."),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file (.xls, .doc)", "Export it as CSV or text in UTF-8."),
+)  # fmt: skip
+"""How files begin that are no text, what they are and what to do."""
 
 
 def read_bytes(path: Path, size: int = -1) -> bytes:
@@ -32,9 +58,21 @@ def read_bytes(path: Path, size: int = -1) -> bytes:
     size: how many bytes of the file to read at most; -1: all. Raises DataError when the file does not exist
     (the nearest name in its folder is suggested), is a folder, may not be read, or is a damaged gzip file.
     """
+    with _explained(path), path.open("rb") as file:
+        data = file.read(size)
+    if path.suffix.lower() != ".gz":
+        return data
+    with _explained(path):
+        return gzip.decompress(data)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Inside, what goes wrong with reading a file becomes a DataError that says what it is; only a damaged archive is called damaged."""
     try:
-        with path.open("rb") as file:
-            data = file.read(size)
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(_damaged_gzip(path, error)) from None
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file. {_nearest_name(path)}") from None
     except NotADirectoryError:
@@ -42,50 +80,136 @@ def read_bytes(path: Path, size: int = -1) -> bytes:
     except IsADirectoryError:
         raise DataError(f"{path}: this is a folder. Give the name of a file in it.") from None
     except PermissionError:
-        raise DataError(f"{path}: no permission to read this file. Try: chmod u+r {shlex.quote(str(path))}") from None
+        raise DataError(
+            f"{path}: no permission to read this file. Try: chmod u+r {shlex.quote(str(path))} (on Windows: Properties, Security)"
+        ) from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}.") from None
-    if path.suffix.lower() != ".gz":
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(_damaged_gzip(path, error)) from None
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from None
 
 
-def text_blocks(path: Path) -> Iterator[str]:
-    """The text of a file in blocks of some 16 MB that end at line feeds, decompressed when its name ends in `.gz`.
+def text_blocks(path: Path, encoding: str | None = None, longest: int | None = LONGEST_LINE) -> Iterator[str]:
+    """The text of a file in blocks of some 4 MB that end at line feeds, decompressed when its name ends in `.gz`.
 
-    Raises DataError as read_bytes and decode_text do, with the line counted from the beginning of the file.
+    encoding: None: UTF-8. longest: the bytes that a line may have; None: any number. Raises DataError as read_bytes and decode_text do,
+    with the line counted from the beginning of the file.
     """
-    rest, first_line = [], 1
-    for data in _chunks(path):
+    return _blocks(_chunks(path), path, encoding, longest)
+
+
+def text_of(
+    data: bytes, name: Path | str, encoding: str | None = None, longest: int | None = LONGEST_LINE
+) -> Iterator[str]:
+    """The same for bytes that are there already, those of standard input above all. name: for messages."""
+    return _blocks((data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)), name, encoding, longest)
+
+
+def _blocks(chunks: Iterator[bytes], name: Path | str, encoding: str | None, longest: int | None) -> Iterator[str]:
+    """Chunks of bytes as blocks of text."""
+    if encoding is not None and not is_utf8(encoding):
+        yield from _converted_blocks(chunks, name, encoding, longest)
+        return
+    rest, length, first_line = [], 0, 1
+    for data in chunks:
         end = data.rfind(b"\n") + 1
+        if longest is not None and length + ((data.find(b"\n") + 1) or len(data)) > longest + 1:
+            start = b"".join([*rest, data])[:_SAMPLE_BYTES]
+            decode_text(start[: start.rfind(b"\n") + 1] or _whole_characters(start), name, first_line)  # says what it is, if it is no text
+            raise DataError(_long_line(name, first_line, longest))
         if not end:
             rest.append(data)
+            length += len(data)
             continue
         block = b"".join([*rest, data[:end]])
-        rest = [data[end:]]
-        yield decode_text(block, path, first_line)
+        rest, length = [data[end:]], len(data) - end
+        yield decode_text(block, name, first_line)
         first_line += block.count(b"\n")
     if any(rest) or first_line == 1:
-        yield decode_text(b"".join(rest), path, first_line)
+        yield decode_text(b"".join(rest), name, first_line)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, BLOCK_BYTES at a time."""
-    read_bytes(path, size=1 if path.suffix.lower() != ".gz" else 0)  # raises for a missing file, a folder and the like
-    with path.open("rb") as file:
-        if path.suffix.lower() != ".gz":
-            while data := file.read(BLOCK_BYTES):
-                yield data
-            return
+def _whole_characters(data: bytes) -> bytes:
+    """UTF-8 without a character that is cut off at its end."""
+    end = len(data)
+    while end > max(0, len(data) - 4) and data[end - 1] & 0xC0 == 0x80:
+        end -= 1
+    return data[: end - 1] if end and data[end - 1] >= 0xC0 else data
+
+
+def _long_line(name: Path | str, line: int, longest: int) -> str:
+    return f"{name}: line {line} is longer than {longest // 1000000} MB. A text has a line for each sentence: put line ends into it."
+
+
+def _converted_blocks(chunks: Iterator[bytes], name: Path | str, encoding: str, longest: int | None) -> Iterator[str]:
+    """Text in an encoding that was asked for."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    rest, first_line, first = "", 1, True
+    for data in chain(chunks, (None,)):
+        if first and data is not None:
+            _refuse_archives(data, name)
         try:
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                while data := unpacked.read(BLOCK_BYTES):
-                    yield data
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(_damaged_gzip(path, error)) from None
+            text = rest + decoder.decode(data or b"", final=data is None)
+        except UnicodeError as error:
+            good = getattr(error, "object", b"")[: getattr(error, "start", 0)]
+            line = first_line + rest.count("\n") + good.decode(encoding, "replace").count("\n")
+            raise DataError(_wrong_encoding(name, line, encoding)) from None
+        if wrong := _HALF.search(text, len(rest)):
+            raise DataError(_wrong_encoding(name, first_line + text.count("\n", 0, wrong.start()), encoding))
+        end = len(text) if data is None else text.rfind("\n") + 1
+        block, rest = text[:end], text[end:]
+        if longest is not None and len(rest) > longest:
+            raise DataError(_long_line(name, first_line + block.count("\n"), longest))
+        if block or data is None and first:
+            yield _plain(block, name, first_line)
+            first = False
+        first_line += block.count("\n")
+
+
+def _wrong_encoding(name: Path | str, line: int, encoding: str) -> str:
+    return (
+        f"{name}: line {line} is not {encoding}, the encoding that was asked for. Name another one (--encoding; in a configuration "
+        "`encoding:`), or repair that line."
+    )
+
+
+def tolerant_blocks(path: Path, encoding: str | None, other: Callable[[str, str], None]) -> Iterator[str]:
+    """The text of a file in blocks that end at line feeds, in the encoding that was asked for, else the one that it looks like.
+
+    other: called with an encoding that is not UTF-8 and was not asked for, and why it is thought to be that one. Bytes that fit none stay
+    (surrogateescape), and so do NUL and lone carriage returns. DataError for a file that is not there, may not be read or is an archive.
+    """
+    chunks = _chunks(path, BLOCK_BYTES // 4)
+    start = next(chunks, b"")
+    _refuse_archives(start, path)
+    if encoding is None:
+        encoding, reason = encoding_of(start[:_SAMPLE_BYTES])
+        if encoding != "utf-8":
+            other(encoding, reason)
+    encoding = "utf-8" if is_utf8(encoding) else encoding
+    errors = "surrogateescape" if encoding in ("utf-8", "cp949") else "replace"
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    rest, first_line = "", 1
+    for data in chain((start,), chunks, (None,)):
+        text = rest + decoder.decode(data or b"", final=data is None)
+        end = len(text) if data is None else text.rfind("\n") + 1
+        block, rest = text[:end], text[end:]
+        if len(rest) > 4 * LONGEST_LINE:
+            raise DataError(_long_line(path, first_line + block.count("\n"), LONGEST_LINE))
+        if block:
+            yield block.removeprefix("\ufeff") if first_line == 1 else block
+            first_line += block.count("\n")
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether a name is one of UTF-8's."""
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+
+
+def _chunks(path: Path, size: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file, BLOCK_BYTES or `size` at a time."""
+    with _explained(path), path.open("rb") as file:
+        unpacked = gzip.GzipFile(fileobj=file) if path.suffix.lower() == ".gz" else file
+        while data := unpacked.read(size or BLOCK_BYTES):
+            yield data
 
 
 def _damaged_gzip(path: Path, error: Exception) -> str:
@@ -119,12 +243,33 @@ def decode_text(data: bytes, path: Path | str, first_line: int = 1) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(_not_utf8(data, error, path, first_line)) from None
+    if "\0" in text and (encoding := _wide_encoding(data, least_nul_share=0.4)):
+        raise DataError(_conversion_advice(path, encoding, "so many of its bytes are NUL"))
+    return _plain(text, path, first_line)
+
+
+def _plain(text: str, path: Path | str, first_line: int) -> str:
+    """Text without a byte order mark at its start. DataError for NUL, and for a carriage return that no line feed follows."""
     if "\0" in text:
-        if encoding := _wide_encoding(data, least_nul_share=0.4):
-            raise DataError(_conversion_advice(path, encoding, "so many of its bytes are NUL"))
-        line = data.count(b"\n", 0, data.index(b"\0")) + first_line
+        line = text.count("\n", 0, text.index("\0")) + first_line
         raise DataError(f"{path}: line {line} holds a NUL byte, which no text has. Repair or remove that line.")
+    if (place := lone_return(text)) >= 0:
+        raise DataError(f"{path}: line {text.count(chr(10), 0, place) + first_line} {LONE_RETURN}")
     return text.removeprefix("\ufeff") if first_line == 1 else text
+
+
+LONE_RETURN = (
+    "has a carriage return (\\r) inside, perhaps old Mac line ends. Remove it, or save the file with Unix or Windows line ends in an editor"
+)
+"""What to say of it; behind "line 3"."""
+
+
+def lone_return(text: str) -> int:
+    """Where the first carriage return is that does not belong to a line end; -1: there is none."""
+    if "\r" not in text or text.count("\r") == text.count("\r\n"):
+        return -1
+    found = _LONE_RETURN.search(text)
+    return -1 if found is None else found.start()
 
 
 def _refuse_other_kinds(data: bytes, path: Path | str) -> None:
@@ -132,10 +277,13 @@ def _refuse_other_kinds(data: bytes, path: Path | str) -> None:
     for mark, encoding in _WIDE_BOMS:
         if data.startswith(mark):
             raise DataError(_conversion_advice(path, encoding, "it begins with that byte order mark"))
-    if data.startswith(b"\x1f\x8b"):
-        raise DataError(f"{path}: this is a gzip file. Add `.gz` to its name, or decompress it with gunzip.")
-    if data.startswith(b"PK\x03\x04"):
-        raise DataError(f"{path}: this is a ZIP archive or an Excel file. Unpack it, or export the sheet as CSV in UTF-8.")
+    _refuse_archives(data, path)
+
+
+def _refuse_archives(data: bytes, path: Path | str) -> None:
+    for mark, what, remedy in _ARCHIVES:
+        if data.startswith(mark) and (b"\0" in data[:_SAMPLE_BYTES] or not data[:8].isascii() or not data[:4].isalnum()):
+            raise DataError(f"{path}: this is {what}. {remedy}")
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError, path: Path | str, first_line: int) -> str:
@@ -147,12 +295,16 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError, path: Path | str, first_li
     line = data.count(b"\n", 0, error.start) + first_line
     return (
         f"{path}: not UTF-8: byte 0x{data[error.start]:02x} at line {line}. "
-        f"Repair that line, or convert the file with: {_conversion(path, 'ENCODING')}"
+        f"Repair that line, or name the file's encoding with --encoding (in a configuration `encoding:`), "
+        f"or convert it with: {_conversion(path, 'ENCODING')}"
     )
 
 
 def _conversion_advice(path: Path | str, encoding: str, reason: str) -> str:
-    return f"{path}: not UTF-8: looks like {encoding} ({reason}). Convert it with: {_conversion(path, encoding)}"
+    return (
+        f"{path}: not UTF-8: looks like {encoding} ({reason}). Add --encoding {encoding} (in a configuration `encoding: {encoding}`), "
+        f"or convert it with: {_conversion(path, encoding)}"
+    )
 
 
 def _conversion(path: Path | str, encoding: str) -> str:

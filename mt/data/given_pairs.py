@@ -16,7 +16,8 @@ from mt.config_fields import TABLE_ENDINGS
 from mt.data.encodings import text_blocks
 from mt.data.language_codes import short_code
 from mt.data.languages import TextFacts, contradiction, language_called, look_at, named
-from mt.data.tables import read_table, split_lines
+from mt.data.table_text import split_lines
+from mt.data.tables import sample_table
 from mt.errors import ConfigError, DataError
 
 _LOOKED_AT = 2000
@@ -36,6 +37,8 @@ class Asked:
     source_column: str | None = None
     """A column's name, or its number from 1; of every table."""
     target_column: str | None = None
+    encoding: str | None = None
+    """Of the text files; None: UTF-8."""
     columns_must_exist: bool = True
     """False: a table without the named columns is looked at as if none were named."""
 
@@ -146,8 +149,14 @@ def _alone(file: Path, what: str) -> str:
 def corpus_of(group: Sequence[Path], asked: Asked = Asked()) -> CorpusConfig:
     """One corpus of one table or two text files, with the columns that were named."""
     if len(group) == 1:
-        return CorpusConfig(file=group[0], source_column=asked.source_column, target_column=asked.target_column)
-    return CorpusConfig(source=group[0], target=group[1])
+        names = {"source_column": asked.source_column, "target_column": asked.target_column}
+        return CorpusConfig(file=group[0], **names, **_encoding(group[0], asked))
+    return CorpusConfig(source=group[0], target=group[1], encoding=asked.encoding)
+
+
+def _encoding(table: Path, asked: Asked) -> dict[str, str]:
+    """The encoding of a table; a Parquet file has its own."""
+    return {"encoding": asked.encoding} if asked.encoding and not table.name.lower().endswith(".parquet") else {}
 
 
 def is_code(text: str) -> bool:
@@ -174,17 +183,17 @@ def _check_codes(asked: Asked) -> None:
 
 def _of_text(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     """Two text files as a corpus. What is asked of columns is of no matter."""
-    sides = [_text_side(file) for file in group]
+    sides = [_text_side(file, asked.encoding) for file in group]
     languages = _languages(sides, asked, strict)
     if strict:
         _refuse_contradictions(sides, languages, bool(asked.source or asked.target))
-    return _Found(corpus_of(group), languages, _statement("", sides, languages), not _told(sides, asked))
+    return _Found(corpus_of(group, asked), languages, _statement("", sides, languages), not _told(sides, asked))
 
 
-def _text_side(file: Path) -> Column:
+def _text_side(file: Path, encoding: str | None) -> Column:
     """A text file as a side; its ending may name the language."""
     ending = file.name.removesuffix(".gz").split(".")[-1]
-    lines = split_lines(next(iter(text_blocks(file)), ""))
+    lines = split_lines(next(iter(text_blocks(file, encoding)), ""))
     return Column(str(file), str(file), look_at(_spread(lines)), ending if is_code(ending) else None)
 
 
@@ -194,7 +203,7 @@ def _text_side(file: Path) -> Column:
 def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     """A table as a corpus with its two columns."""
     [path] = group
-    columns = table_columns(path, [name for name in (asked.source_column, asked.target_column) if name])
+    columns = table_columns(path, [name for name in (asked.source_column, asked.target_column) if name], asked.encoding)
     plain = not strict and [column.name for column in columns] == ["1", "2"]  # to tell exchanged sides is then a checker's business
     sides = _choose(path, columns, Asked() if plain else asked)
     languages = _languages(sides, asked, strict, f"{path}: ")
@@ -203,27 +212,25 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     names = tuple(side.name for side in sides)
     columns_given = {} if names == languages else {"source_column": names[0], "target_column": names[1]}
     guessed = not _told(sides, asked) or (len(columns) > 2 and not (asked.source_column and asked.target_column))
-    return _Found(CorpusConfig(file=path, **columns_given), languages, _statement(f"{path}: ", sides, languages), guessed)
+    return _Found(CorpusConfig(file=path, **columns_given, **_encoding(path, asked)), languages, _statement(f"{path}: ", sides, languages), guessed)
 
 
-def table_columns(path: Path, wanted: Sequence[str] = ()) -> list[Column]:
+def table_columns(path: Path, wanted: Sequence[str] = (), encoding: str | None = None) -> list[Column]:
     """The columns of a table, as its first rows show them. wanted: names that somebody expects. DataError when it cannot be read."""
-    table = read_table(path, [])
-    rows = next(table.blocks)
-    names = list(table.names)
-    cells = [["" if value is None else str(value) for value in _spread(rows.columns.get(name) or ())] for name in names]
-    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
-        header = [str(rows.columns[name][0]).strip() for name in names]
+    sample = sample_table(path, encoding=encoding)
+    names, header = list(sample.names), sample.header
+    cells = [list(_spread(sample.texts[name])) for name in names]
+    if not header:
+        first = [column[0].strip() if column else "" for column in cells]
         below = [column[1:] for column in cells]
-        if len(set(header)) == len(header) and (set(wanted) & set(header) or _is_header(header, below)):
-            return [_column(number, name, column, True) for number, (name, column) in enumerate(zip(header, below, strict=True), 1)]
-        return [_column(number, name, column, False) for number, (name, column) in enumerate(zip(names, cells, strict=True), 1)]
+        if len(set(first)) == len(first) and (set(wanted) & set(first) or _is_header(first, below)):
+            names, cells, header = first, below, True
     if path.name.lower().removesuffix(".gz").endswith(".csv") and _is_pair(names):
         raise DataError(
             f"{path}: the first row looks like a pair, not like the names of columns: {' | '.join(names)}. A CSV file begins with a "
             "header: add a first line such as ko,en"
         )
-    return [_column(number, name, column, True) for number, (name, column) in enumerate(zip(names, cells, strict=True), 1)]
+    return [_column(number, name, column, header) for number, (name, column) in enumerate(zip(names, cells, strict=True), 1)]
 
 
 def _column(number: int, name: str, cells: Sequence[str], named_by_header: bool) -> Column:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mt.data.characters import SCRIPTS, script_of
 from mt.data.language_codes import short_code
+from mt.data.language_names import codes_by_name
 
 NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
@@ -21,17 +22,7 @@ NAMES = {
 }  # fmt: skip
 """Languages by their codes, as messages call them; a code that is not here is called by itself."""
 
-_OWN_NAMES = {
-    "ko": "한국어 국문 한글 kor kr korean", "en": "영어 영문 eng english us gb", "ja": "일본어 일문 jpn jp japanese 日本語",
-    "zh": "중국어 중문 zho chi cmn cn chinese 中文 汉语 漢語",
-    "de": "독일어 deu ger deutsch german", "fr": "프랑스어 fra fre français francais french",
-    "es": "스페인어 spa español espanol spanish", "ru": "러시아어 rus русский russian", "it": "이탈리아어 ita italiano italian",
-    "pt": "포르투갈어 por português portugues portuguese",
-    "vi": "베트남어 vie vietnamese", "th": "태국어 tha thai", "id": "인도네시아어 ind indonesian",
-    "nl": "nld dut nederlands dutch", "pl": "pol polski polish", "tr": "tur türkçe turkish", "uk": "ukr українська ukrainian",
-    "cs": "ces cze čeština czech", "sv": "swe svenska swedish", "ar": "ara arabic", "hi": "hin hindi", "el": "ell gre greek",
-}  # fmt: skip
-_CODE_OF = {name: code for code, names in _OWN_NAMES.items() for name in names.split()} | {code: code for code in NAMES}
+_CODE_OF = codes_by_name() | {"us": "en", "gb": "en", "jp": "ja", "kr": "ko", "cn": "zh"} | {code: code for code in NAMES}
 
 _WORDS = {
     "en": "the of and to a in is that it was for on with as I you he she they we his her be this have from not are but by my your what at "

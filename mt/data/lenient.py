@@ -1,25 +1,25 @@
-"""Pairs as they stand in files that training would refuse: everything that can be read is, and what cannot is told with its line.
+"""Pairs of files that training would refuse: everything that can be read is, and what cannot is reported with its line.
 
-Training reads strictly (encodings.py, tables.py) and stops at the first thing that could shift a sentence against another; a check wants to
-see all of it at once.
+Training reads strictly and stops at the first thing that could shift a sentence against another; a check wants to see all of it at once.
+Both read through the same code (encodings.py, table_text.py, table_json.py); here faults are noted instead of raised, and text in another
+encoding is read in the one that it looks like.
 """
 
-import csv
-import gzip
-import json
-import zlib
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data import corpus as strict
-from mt.data.encodings import encoding_of, read_bytes
-from mt.data.tables import Rows, flatten, read_table
+from mt.data.encodings import LONE_RETURN, lone_return, tolerant_blocks
+from mt.data.table_text import CellRows, Faults, split_lines
+from mt.data.tables import Rows, choose_columns, pairs_of
 from mt.errors import DataError
 
 BLOCK_PAIRS = 20_000
-_CHARACTERS = 1 << 21
+_MOST_KEPT = 2000
+_NO_TEXT = re.compile("[\0\udc80-\udcff]")
 
 
 @dataclass
@@ -35,6 +35,8 @@ class Problem:
     count: int = 1
     line: int = 0
     """0: the file as a whole."""
+    row: str = ""
+    """The line, as far as it is kept."""
 
 
 @dataclass
@@ -69,20 +71,21 @@ class LenientCorpus:
     def blocks(self) -> Iterator[Block]:
         """All pairs, in order. A file that cannot be opened at all is a problem and has none."""
         self.problems, self.lines = [], (0, 0)
+        read = self._parallel if self.config.source is not None else self._builtin if self.config.builtin is not None else self._table
+        is_empty = True
         try:
-            if self.config.source is not None:
-                yield from self._parallel()
-            elif self.config.file is not None and not self.config.file.name.lower().endswith(".parquet"):
-                yield from self._table(self.config.file)
-            else:
-                yield from self._strictly()
+            for block in read():
+                is_empty = is_empty and not block.lines
+                yield block
+            if is_empty and not self.problems:
+                raise DataError("there is not a single pair in it; give a file that has some.")
         except DataError as error:
             self.problems.append(Problem("unreadable", self.names[0], str(error)))
 
     def _parallel(self) -> Iterator[Block]:
         """Two text files in step; at the end, whether one has lines left."""
         paths = (self.config.source, self.config.target)
-        sides = [_blocks_of_lines(path, self.problems) for path in paths]
+        sides = [self._lines(path, self.problems) for path in paths]
         waiting: list[list[str]] = [[], []]
         done = 0
         while True:
@@ -98,6 +101,8 @@ class LenientCorpus:
             yield Block(waiting[0][:count], waiting[1][:count], range(done + 1, done + count + 1))
             done += count
             waiting = [side[count:] for side in waiting]
+        if paths[0].samefile(paths[1]):
+            raise DataError(f"source and target are the same file, {paths[0]}. Give each side its own.")
         left = [len(side) + sum(map(len, blocks)) for side, blocks in zip(waiting, sides, strict=True)]
         self.lines = (done + left[0], done + left[1])
         if self.lines[0] != self.lines[1]:
@@ -109,172 +114,108 @@ class LenientCorpus:
         """The lines of the longer of two text files that have no partner, with their numbers; after a reading of all blocks."""
         longer = (self.config.source, self.config.target)[self.lines[1] > self.lines[0]]
         number = 0
-        for lines in _blocks_of_lines(longer, []):
+        for lines in self._lines(longer, []):
             for text in lines:
                 number += 1
                 if number > min(self.lines):
                     yield number, text
 
-    def _table(self, path: Path) -> Iterator[Block]:
-        """A text table, row by row."""
-        name = path.name.lower().removesuffix(".gz")
-        texts = ("".join(f"{line}\n" for line in lines) for lines in _blocks_of_lines(path, self.problems))
-        if name.endswith(".tsv"):
-            rows = self._tsv(texts)
-        elif name.endswith(".csv"):
-            rows = self._csv(texts)
-        else:
-            first = next(texts, "")
-            if first.lstrip().startswith("["):
-                yield from self._strictly()
-                return
-            rows = self._json(first, texts)
-        names = None
-        for block in rows:
-            if names is None:
-                candidates = strict.column_candidates(self.config, self.source_language, self.target_language)
-                names = strict.choose_columns(list(block.columns), candidates, self.config, str(path))
-            yield from self._pairs(block, names)
+    def _lines(self, path: Path, problems: list[Problem]) -> Iterator[list[str]]:
+        """The lines of a text file in whatever encoding it seems to be; another than UTF-8 is noted."""
+        for text in self._texts(path, problems):
+            lines = split_lines(text)
+            yield [line.rstrip("\r") for line in lines] if "\r" in text else lines
 
-    def _strictly(self) -> Iterator[Block]:
-        """What has no lines of its own, or is known to be whole: a built-in corpus, Parquet, the hub, a JSON array."""
-        key = f"data.{self.split}"
-        if self.config.builtin is not None:
-            read = strict.read_corpus(self.config, self.split, self.source_language, self.target_language, key)
-            for first in range(0, len(read), BLOCK_PAIRS):
-                end = min(first + BLOCK_PAIRS, len(read))
-                yield Block(read.sources[first:end], read.targets[first:end], range(first + 1, end + 1))
-            return
-        candidates = strict.column_candidates(self.config, self.source_language, self.target_language)
-        if self.config.file is not None:
-            table = read_table(self.config.file, strict.possible_headers(self.config, candidates))
-        else:
-            from mt.data.tables import read_hub
+    def _texts(self, path: Path, problems: list[Problem]) -> Iterator[str]:
+        def other(encoding: str, reason: str) -> None:
+            problems.append(Problem("encoding", str(path), f"looks like {encoding} ({reason})"))
 
-            table = read_hub(self.config.dataset, self.config.subset, self.config.split)
-        names = strict.choose_columns(table.names, candidates, self.config, self.names[0])
-        for block in table.blocks:
-            yield from self._pairs(block, names)
+        return tolerant_blocks(path, self.config.encoding, other)
 
-    def _pairs(self, block: Rows, names: tuple[str, str]) -> Iterator[Block]:
-        """Two columns of rows. What is no text is told, and its row has no pair."""
-        kept: tuple[list[str], list[str], list[int]] = ([], [], [])
-        columns = [block.columns.get(name) or [None] * len(block.lines) for name in names]
-        for source, target, line in zip(*columns, block.lines, strict=True):
-            sides = [self._text(value, line) for value in (source, target)]
-            if None not in sides:
-                for part, value in zip(kept, (*sides, line), strict=True):
-                    part.append(value)
-        for first in range(0, len(kept[0]), BLOCK_PAIRS):
-            yield Block(*(part[first : first + BLOCK_PAIRS] for part in kept))
+    def _table(self) -> Iterator[Block]:
+        """A table of any format, row by row."""
+        path, faults, texts = self.config.file, _Noted(self.names[0], self.problems), None
+        is_text = path is not None and not path.name.lower().endswith(".parquet")
+        is_json = is_text and path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl"))
+        if is_text:
+            texts = self._texts(path, self.problems)
+        if is_json:
+            texts = _sound_lines(texts, faults)
+        wanted = strict.wanted_columns(self.config, self.source_language, self.target_language)
+        table, choice = choose_columns(strict.open_table(self.config, faults, texts), wanted)
+        if is_text and not is_json:
+            table = replace(table, blocks=_sound_rows(table.blocks, choice.header, faults))
+        for pairs in pairs_of(table, choice, faults):
+            for first in range(0, len(pairs.lines), BLOCK_PAIRS):
+                part = slice(first, first + BLOCK_PAIRS)
+                yield Block(*(_plain(side[part]) for side in (pairs.sources, pairs.targets)), pairs.lines[part])
 
-    def _text(self, value: object, line: int) -> str | None:
-        if value is None or isinstance(value, str | int | float):
-            return "" if value is None else str(value).strip("\r\n").replace("\r\n", " ").replace("\n", " ")
-        self._malformed(line, f"a {type(value).__name__}, not a text")
-        return None
-
-    def _malformed(self, line: int, text: str) -> None:
-        self.problems.append(Problem("malformed", f"{self.names[0]}, line {line}", text[:200], line=line))
-
-    def _tsv(self, texts: Iterator[str]) -> Iterator[Rows]:
-        candidates = strict.column_candidates(self.config, self.source_language, self.target_language)
-        headers = strict.possible_headers(self.config, candidates)
-        names: list[str] = []
-        number = 0
-        for text in texts:
-            rows, lines = [], []
-            for line in text.split("\n")[:-1]:
-                number += 1
-                cells = line.rstrip("\r").split("\t")
-                if not names:
-                    headerless = headers is not None and not any(set(pair) <= set(cells) for pair in headers)
-                    names = [str(at) for at in range(1, len(cells) + 1)] if headerless else cells
-                    if not headerless:
-                        continue
-                if len(cells) == len(names):
-                    rows.append(cells)
-                    lines.append(number)
-                else:
-                    self._malformed(number, line)
-            if rows:
-                yield Rows(dict(zip(names, zip(*rows, strict=True), strict=True)), lines)
-
-    def _csv(self, texts: Iterator[str]) -> Iterator[Rows]:
-        reader = csv.reader((line + "\n" for text in texts for line in text.split("\n")[:-1]), strict=True)
-        names, rows, lines = [], [], []
-        while True:
-            begin = reader.line_num + 1
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                self._malformed(begin, f"{error}: a quotation mark is not closed; nothing was read to line {reader.line_num}")
-                cells = None
-            if cells is None or len(rows) >= BLOCK_PAIRS:
-                if rows:
-                    yield Rows(dict(zip(names, zip(*rows, strict=True), strict=True)), lines)
-                rows, lines = [], []
-            if cells is None:
-                return
-            if not names:
-                names = [cell.strip() for cell in cells]
-            elif len(cells) == len(names):
-                rows.append(cells)
-                lines.append(begin)
-            else:
-                self._malformed(begin, ",".join(cells))
-
-    def _json(self, first: str, texts: Iterator[str]) -> Iterator[Rows]:
-        number = 0
-        for blocks in ([first], texts):
-            for block in blocks:
-                objects, lines = [], []
-                for line in block.split("\n")[:-1]:
-                    number += 1
-                    if not line.strip():
-                        continue
-                    try:
-                        found = json.loads(line)
-                    except ValueError:
-                        found = None
-                    if isinstance(found, dict):
-                        objects.append(flatten(found))
-                        lines.append(number)
-                    else:
-                        self._malformed(number, line)
-                if objects:
-                    names = dict.fromkeys(name for item in objects for name in item)
-                    yield Rows({name: [item.get(name) for item in objects] for name in names}, lines)
+    def _builtin(self) -> Iterator[Block]:
+        """A built-in corpus, which is known to be whole."""
+        read = strict.read_corpus(self.config, self.split, self.source_language, self.target_language, f"data.{self.split}")
+        for first in range(0, len(read), BLOCK_PAIRS):
+            end = min(first + BLOCK_PAIRS, len(read))
+            yield Block(read.sources[first:end], read.targets[first:end], range(first + 1, end + 1))
 
 
-def _blocks_of_lines(path: Path, problems: list[Problem]) -> Iterator[list[str]]:
-    """The lines of a text file in whatever encoding it seems to be; another than UTF-8 is told. Bytes that fit none stay (surrogateescape).
+class _Noted(Faults):
+    """Notes what is not a row of the format, and lets reading go on."""
 
-    DataError for a file that is not there, may not be read or is damaged gzip.
-    """
-    start = read_bytes(path, size=1 << 16) if path.suffix.lower() != ".gz" else _unpacked_start(path)
-    encoding, reason = encoding_of(start)
-    if encoding != "utf-8":
-        problems.append(Problem("encoding", str(path), f"looks like {encoding} ({reason})"))
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    errors = "surrogateescape" if encoding in ("utf-8", "cp949") else "replace"
-    try:
-        with opener(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors=errors, newline="\n") as file:
-            while text := file.read(_CHARACTERS):
-                text += file.readline()
-                lines = text.split("\n")
-                if not lines[-1]:
-                    lines.pop()
-                yield [line.removesuffix("\r") for line in lines] if "\r" in text else lines
-    except (EOFError, zlib.error, OSError) as error:
-        raise DataError(f"{path}: cannot be read to its end ({error}); copy or download it again") from None
+    def __init__(self, origin: str, problems: list[Problem]):
+        super().__init__(origin)
+        self._problems = problems
+
+    def row(self, line: int, problem: str, text: str = "", unit: str = "line") -> None:
+        """A row that cannot be read: it has no pair."""
+        shown = f"{problem}: {text[:100]}" if text else problem
+        self._problems.append(Problem("malformed", f"{self._origin}, {unit} {line}", shown, line=line, row=text[:_MOST_KEPT]))
+
+    def width(self, line: int, found: int, expected: int, text: str) -> None:
+        """A row with more or fewer cells than the first."""
+        self.row(line, f"{found} column{'s' * (found != 1)}, but the first row has {expected}", text)
 
 
-def _unpacked_start(path: Path) -> bytes:
-    """The first bytes of what a gzip file holds."""
-    read_bytes(path, size=0)
-    try:
-        with gzip.open(path) as file:
-            return file.read(1 << 16)
-    except (EOFError, zlib.error, OSError) as error:
-        raise DataError(f"{path}: damaged, cut short or not gzip at all ({error}); copy or download it again") from None
+def _plain(texts: Sequence[str]) -> list[str]:
+    """Texts of cells without line ends around them, as training reads them."""
+    return [text.strip("\r\n") for text in texts]
+
+
+def _wrong(text: str) -> str:
+    """What no text of a table has; "" for nothing."""
+    if found := _NO_TEXT.search(text):
+        return "holds a NUL byte" if found[0] == "\0" else "holds bytes that are no text"
+    return LONE_RETURN if lone_return(text) >= 0 else ""
+
+
+def _sound_rows(blocks: Iterator[Rows], header: bool, faults: Faults) -> Iterator[Rows]:
+    """The rows without those that hold what no text has in any cell. header: the first row stays in its place."""
+    first = header
+    for rows in blocks:
+        assert isinstance(rows, CellRows)
+        joined = "\n".join(map("\t".join, rows.rows))
+        if _wrong(joined + "\n"):
+            kept = []
+            for at, row in enumerate(rows.rows):
+                problem = _wrong("\t".join(row))
+                if problem:
+                    faults.row(rows.lines[at], problem, "\t".join(row))
+                if not problem or (first and not at):
+                    kept.append(at)
+            rows = replace(rows, rows=[rows.rows[at] for at in kept], lines=[rows.lines[at] for at in kept])
+        first = False
+        yield rows
+
+
+def _sound_lines(texts: Iterator[str], faults: Faults) -> Iterator[str]:
+    """The text with an empty line for each that holds what no text has."""
+    number = 1
+    for text in texts:
+        if _wrong(text):
+            lines = text.split("\n")
+            for at, line in enumerate(lines):
+                if problem := _wrong(line + "\n"):
+                    faults.row(number + at, problem, line)
+                    lines[at] = ""
+            text = "\n".join(lines)
+        number += text.count("\n")
+        yield text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.encodings import normalise, text_blocks
-from mt.data.tables import split_lines
+from mt.data.table_text import split_lines
 from mt.errors import DataError
 
 _log = logging.getLogger("mt")
@@ -44,9 +44,9 @@ class Cleaner:
 class Side:
     """One of two files that are read in step."""
 
-    def __init__(self, key: str, path: Path):
+    def __init__(self, key: str, path: Path, encoding: str | None = None):
         self._key, self.clean = key, Cleaner(path)
-        self._blocks = (split_lines(text) for text in text_blocks(path))
+        self._blocks = (split_lines(text) for text in text_blocks(path, encoding))
         self._lines: list[str] = []
         self.problem = ""
         """What is wrong with the file, once that was found."""
@@ -85,20 +85,17 @@ class LineCounts:
     """Line numbers."""
     last_text: int = 0
     """The last line with text."""
-    returns: int = 0
-    """Lines with a carriage return inside."""
 
     @classmethod
-    def of(cls, path: Path) -> "LineCounts":
+    def of(cls, path: Path, encoding: str | None = None) -> "LineCounts":
         """Read the file once more."""
         counts = cls()
-        for line in chain.from_iterable(split_lines(text) for text in text_blocks(path)):
+        for line in chain.from_iterable(split_lines(text) for text in text_blocks(path, encoding)):
             counts.total += 1
             if line.strip():
                 counts.last_text = counts.total
             else:
                 counts.empty.append(counts.total)
-            counts.returns += "\r" in line.strip("\r\n")
         return counts
 
 
@@ -113,15 +110,9 @@ def unequal(corpus: CorpusConfig, source: LineCounts, target: LineCounts) -> str
         return f"{message}{path} ends with {counted(surplus, 'empty line')} too many: delete what is too much."
     if len(longer.empty) == surplus:
         return f"{message}{path} has as many empty lines as it is longer ({listed('line', longer.empty)}): delete them."
-    for side, side_path in ((source, corpus.source), (target, corpus.target)):
-        if side.returns:
-            return (
-                f"{message}{side_path} has carriage returns inside {counted(side.returns, 'line')}, perhaps old Mac line "
-                "ends: convert them to line feeds."
-            )
     return (
-        f"{message}Lines that belong together no longer stand on the same number: look for a sentence broken in two or a "
-        f"lost line, from the end: tail -n 5 {corpus.source} {corpus.target}"
+        f"{message}Lines that belong together no longer have the same number: look for a sentence broken in two or a lost line. "
+        f"mt check {corpus.source} {corpus.target} shows where; or compare the last lines of both files"
     )
 
 

@@ -1,93 +1,194 @@
-"""Tables of sentence pairs: TSV, CSV, JSON (Lines), Parquet, and data sets of the Hugging Face hub, as columns, block by block.
+"""Tables of sentence pairs: TSV, CSV, JSON (Lines), Parquet, and data sets of the Hugging Face hub, as two columns, block by block.
 
-Parquet and the hub go through the `datasets` library. The text formats are read here, because its builders are not exact
-for sentences (measured on datasets 5.2): `text` and `csv` end a line at a lone carriage return, `csv` takes the surplus
+Parquet and the hub go through the `datasets` library. The text formats are read in table_text.py and table_json.py, because its builders
+are not exact for sentences (measured on datasets 5.2): `text` and `csv` end a line at a lone carriage return, `csv` takes the surplus
 cells of a first row as an index and shifts every column in silence, and `json` turns a column of "2020-01-01" into dates.
-Here no row can shift against another, and every message has its line. Which of two columns is the source is decided here,
+Here no row can shift against another, and every message has its line. Which of two columns is the source is decided in columns.py,
 what a good pair is is not: see corpus.py.
 """
 
-import csv
 import glob
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mt.config_fields import TABLE_ENDINGS
+from mt.data.columns import Choice, Wanted, choose, describe, looks_like_header
 from mt.data.encodings import read_bytes, text_blocks
+from mt.data.table_json import ObjectRows, read_json, value_text
+from mt.data.table_text import BLOCK_ROWS, ROWS, CellRows, Faults
 from mt.errors import DataError
 
-_BLOCK_ROWS = 1 << 16
-"""Rows of a block, where the format does not come in blocks of its own."""
+
+class Rows(Protocol):
+    """Some consecutive rows of a table."""
+
+    lines: Sequence[int]
+    """For each row, where it is in the file: 1-based line, or row when the table's unit is "row"."""
+
+    def column(self, key: Any) -> Sequence[object]:
+        """The values of a column: by its number from 0 in TSV and CSV, by its name elsewhere."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Some consecutive rows of a table, as columns of equal length."""
+class ColumnRows:
+    """Rows that come as columns."""
 
     columns: Mapping[str, Sequence[object]]
-    """From the name of a column to its values."""
     lines: Sequence[int]
-    """For each row, where it is in the file: 1-based line, or row when the table's unit is "row"."""
+
+    def column(self, key: str) -> Sequence[object]:
+        """The values of a column; None for each where there is no such column."""
+        return self.columns.get(key) or [None] * len(self.lines)
 
 
 @dataclass(frozen=True)
 class Table:
     """A table that is read once, block by block. A column of dictionaries is split: `translation` gives `translation.ko`, …"""
 
+    origin: str
+    """What messages call it."""
     blocks: Iterator[Rows]
-    """All rows, in order; a format error in a later row is raised when its block is reached."""
+    """All rows, in order, the first row of TSV and CSV included; a format error in a later row is raised when its block is reached."""
     unit: str
     """What the rows' `lines` count: "line" or "row"."""
     names: Sequence[str]
-    """The columns of the first block, at least; those of a headerless TSV file are named "1", "2", …"""
+    """The first row of TSV and CSV; else the columns of the first block, at least."""
+    named: bool
+    """Whether those are names in any case; the first row of a TSV file may be a pair."""
     identity: Callable[[], str]
-    """Something that is another when the content is another; a large file takes seconds."""
+    """Something that changes whenever the content changes; a large file takes seconds."""
+    more_names: bool = False
+    """Whether later rows may have names that the first block has not (JSON)."""
 
 
-def split_lines(text: str) -> list[str]:
-    """The lines of a text, split at line feeds only.
+@dataclass(frozen=True)
+class Pairs:
+    """Consecutive pairs of a table, before they are normalised."""
 
-    Python's splitlines() also splits at form feeds, U+0085, U+2028 and others, which are characters of a sentence here:
-    splitting there shifts all the lines below against the other side. A missing line feed at the end makes no difference.
-    """
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
+    sources: Sequence[str]
+    targets: Sequence[str]
+    lines: Sequence[int]
 
 
-def read_table(path: Path, headers: Sequence[tuple[str, str]] | None) -> Table:
+def read_table(path: Path, encoding: str | None = None, faults: Faults | None = None, texts: Iterator[str] | None = None) -> Table:
     """Read a table, choosing the format by the ending of its name (.tsv .csv .jsonl .json, also .gz, and .parquet).
 
-    headers: pairs of column names; the first row of a TSV file is its header when it has both names of one of the pairs.
-    None: it is the header in any case. Raises DataError for a file that cannot be read or is not in the format.
+    faults: what happens to rows that are not in the format; None: they are refused. texts: the text of the file, where somebody reads it
+    in another way. Raises DataError for a file that cannot be read or is not in the format.
     """
     name = path.name.lower()
     assert name.endswith(TABLE_ENDINGS), "the configuration refuses other endings"
     if name.endswith(".parquet"):
         return _read_parquet(path)
-    texts, unit = text_blocks(path), "line"
-    if name.removesuffix(".gz").endswith(".tsv"):
-        blocks = _parse_tsv(texts, path, headers)
-    elif name.removesuffix(".gz").endswith(".csv"):
-        blocks = _parse_csv(texts, path)
-    else:
-        first = next(texts)
-        texts = chain([first], texts)
-        is_array = first.lstrip().startswith("[")
-        unit = "row" if is_array else "line"
-        blocks = _parse_json_array("".join(texts), path) if is_array else _parse_json_lines(texts, path)
-    first_rows = next(blocks, None)
-    if first_rows is None:
+    ending = Path(name.removesuffix(".gz")).suffix
+    faults = faults or Faults(path)
+    is_json = ending not in ROWS
+    texts = text_blocks(path, encoding, **({"longest": None} if is_json else {})) if texts is None else texts
+    blocks, unit = read_json(texts, faults) if is_json else (ROWS[ending](texts, faults), "line")
+    first: CellRows | ObjectRows | None = next(blocks, None)
+    if first is None:
         raise DataError(f"{path}: the file is empty.")
-    return Table(chain([first_rows], blocks), unit, list(first_rows.columns), lambda: content_hash([path]))
+    names = first.names() if isinstance(first, ObjectRows) else [cell.strip() for cell in first.head()]
+    return Table(str(path), chain([first], blocks), unit, names, ending != ".tsv", lambda: content_hash([path]), is_json)
+
+
+def choose_columns(table: Table, wanted: Wanted) -> tuple[Table, Choice]:
+    """Which columns are the source and the target. Raises DataError when that does not come out.
+
+    The table is read whole when its first block has none of the wanted columns: JSON may have them further down.
+    """
+    try:
+        return table, choose(table.names, table.named, wanted, table.origin)
+    except DataError:
+        if not table.more_names:
+            raise
+        read = list(table.blocks)
+        names = list(dict.fromkeys(name for rows in read for name in rows.names()))
+        table = replace(table, blocks=iter(read), names=names)
+        return table, choose(names, table.named, wanted, table.origin)
+
+
+def pairs_of(table: Table, choice: Choice, faults: Faults | None = None) -> Iterator[Pairs]:
+    """The two columns as texts. What is no text is refused, or told to `faults`, and its row has no pair."""
+    faults = faults or Faults(table.origin)
+    first = choice.header
+    for rows in table.blocks:
+        if isinstance(rows, CellRows):
+            sources, targets = (rows.column(place) for place in choice.places)
+            if rows.quoted:
+                sources, targets = ([value_text(cell)[0] for cell in side] if _has_break(side) else side for side in (sources, targets))
+            start = int(first)
+            yield Pairs(sources[start:], targets[start:], rows.lines[start:])
+            first = False
+            continue
+        keys = [table.names[place] for place in choice.places]
+        yield _texts([rows.column(key) for key in keys], keys, rows.lines, table.unit, faults)
+    faults.finish()
+
+
+def _has_break(cells: Sequence[str]) -> bool:
+    return any("\n" in cell for cell in cells)
+
+
+def _texts(columns: Sequence[Sequence[object]], keys: Sequence[str], lines: Sequence[int], unit: str, faults: Faults) -> Pairs:
+    """Two columns of any values as texts."""
+    sides: list[list[str]] = [[], []]
+    wrong: dict[int, str] = {}
+    for side, key, values in zip(sides, keys, columns, strict=True):
+        for at, value in enumerate(values):
+            text, problem = value_text(value)
+            side.append(text)
+            if problem and at not in wrong:
+                wrong[at] = f"column {key!r} {problem}"
+    if not wrong:
+        return Pairs(*sides, lines)
+    for at in sorted(wrong):
+        faults.row(lines[at], wrong[at], unit=unit)
+    kept = [at for at in range(len(lines)) if at not in wrong]
+    return Pairs(*([side[at] for at in kept] for side in sides), [lines[at] for at in kept])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a table, for finding out what its columns are."""
+
+    names: Sequence[str]
+    """What source_column and target_column may be: names, or numbers from 1 where there is no header."""
+    header: bool
+    """Whether the columns have names."""
+    texts: Mapping[str, Sequence[str]]
+    """For each of `names` its first texts; what is no text is an empty one."""
+
+
+def sample_table(path: Path, count: int = 1000, encoding: str | None = None) -> Sample:
+    """The columns of a table and the texts of its first rows. Raises DataError as read_table does."""
+    table = read_table(path, encoding)
+    header = table.named or looks_like_header(table.names)
+    cells = path.name.lower().removesuffix(".gz").endswith(tuple(ROWS))
+    names = list(table.names) if header else [str(number) for number in range(1, len(table.names) + 1)]
+    texts: dict[str, list[str]] = {name: [] for name in names}
+    start = int(header and cells)
+    for rows in islice(table.blocks, 1):
+        for place, name in enumerate(names):
+            values = rows.column(place if cells else name)[start : start + count]
+            texts[name] = [value_text(value)[0] for value in values]
+    return Sample(names, header, texts)
+
+
+def columns_of(path: Path, encoding: str | None = None) -> list[str]:
+    """The names of a table's columns; numbers from 1 for a TSV file without a header. Raises DataError as read_table does."""
+    return list(sample_table(path, 0, encoding).names)
+
+
+def describe_choice(table: Table, choice: Choice, wanted: Wanted, first: tuple[str, str]) -> str:
+    """The log line: which column is read as which, with the first pair."""
+    return describe(table.origin, table.names, choice, wanted, first)
 
 
 def content_hash(paths: Sequence[Path]) -> str:
@@ -97,147 +198,6 @@ def content_hash(paths: Sequence[Path]) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def _parse_tsv(texts: Iterator[str], path: Path, headers: Sequence[tuple[str, str]] | None) -> Iterator[Rows]:
-    """Tab-separated values without quoting: a quotation mark is a character of the sentence, as in every corpus in TSV."""
-    names: list[str] = []
-    ragged = _Ragged(path)
-    next_line = 1
-    for text in texts:
-        rows = [line.rstrip("\r").split("\t") for line in split_lines(text)]
-        if not rows:
-            continue
-        if not names:
-            if len(rows[0]) < 2:
-                raise DataError(f"{path}: line 1 has no tab. A TSV file has the two sides in columns separated by a tab.")
-            headerless = headers is not None and not any(set(pair) <= set(rows[0]) for pair in headers)
-            names = [str(number) for number in range(1, len(rows[0]) + 1)] if headerless else _distinct(path, rows.pop(0))
-            next_line = 1 if headerless else 2
-        lines = range(next_line, next_line + len(rows))
-        next_line += len(rows)
-        if ragged.none_in(lines, rows, len(names)):
-            yield Rows(_columns(names, rows), lines)
-    ragged.refuse(len(names))
-
-
-def _parse_csv(texts: Iterator[str], path: Path) -> Iterator[Rows]:
-    """Comma-separated values with the quoting of RFC 4180 and a header. A quoted cell may run over several lines."""
-    reader = csv.reader((line + "\n" for text in texts for line in split_lines(text)), strict=True)
-    names: list[str] = []
-    ragged = _Ragged(path)
-    while True:
-        rows, lines = [], []
-        start = reader.line_num + 1
-        try:
-            for row in islice(reader, _BLOCK_ROWS):
-                rows.append(row)
-                lines.append(start)
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(
-                f"{path}: the record that begins at line {start} is not CSV: {error}. A quotation mark inside a cell is "
-                'written twice ("") and the cell is quoted; if the file has tabs and no quoting, name it .tsv.'
-            ) from None
-        if not rows:
-            break
-        if not names:
-            names = _distinct(path, rows.pop(0))
-            lines.pop(0)
-        if ragged.none_in(lines, rows, len(names)):
-            yield Rows(_columns(names, rows), lines)
-    ragged.refuse(len(names))
-
-
-class _Ragged:
-    """Rows with more or fewer cells than the first, collected over all blocks: a cell too many means a wrong sentence."""
-
-    def __init__(self, path: Path):
-        self._path, self._shown, self._count = path, [], 0
-
-    def none_in(self, lines: Sequence[int], rows: Sequence[Sequence[str]], expected: int) -> bool:
-        """Note the ragged rows of a block; whether neither it nor an earlier block has any."""
-        for line, row in zip(lines, rows, strict=True):
-            if len(row) != expected:
-                self._count += 1
-                if self._count <= 5:
-                    self._shown.append(f"line {line} ({len(row)})")
-        return not self._count
-
-    def refuse(self, expected: int) -> None:
-        """Raise DataError when there were any."""
-        if self._count:
-            more = f" and {self._count - 5} more" if self._count > 5 else ""
-            raise DataError(
-                f"{self._path}: line 1 has {expected} columns, unlike {', '.join(self._shown)}{more}. "
-                "Repair or remove what differs: a separator inside a sentence, or one that is missing."
-            )
-
-
-def _distinct(path: Path, names: Sequence[str]) -> list[str]:
-    """A header without the spaces around its names. Raises DataError for a name that occurs twice."""
-    names = [name.strip() for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: the header names the column {twice[0]!r} twice. Rename one of them.")
-    return names
-
-
-def _columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Sequence[object]]:
-    """Rows turned into columns."""
-    return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
-
-
-def _parse_json_array(text: str, path: Path) -> Iterator[Rows]:
-    """One JSON array: an object per pair. A missing key counts as null."""
-    try:
-        objects = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: line {error.lineno} is not JSON: {error.msg}. Repair that line.") from None
-    if objects:
-        yield _rows_of(objects, range(1, len(objects) + 1), "row", path)
-
-
-def _parse_json_lines(texts: Iterator[str], path: Path) -> Iterator[Rows]:
-    """JSON Lines: an object per pair. Blank lines are skipped; a missing key counts as null."""
-    next_line = 1
-    for text in texts:
-        objects, lines = [], []
-        for number, line in enumerate(split_lines(text), next_line):
-            next_line = number + 1
-            if not line.strip():
-                continue
-            try:
-                objects.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f"{path}: line {number} is not JSON: {error.msg} (column {error.colno}). "
-                    "Repair that line: one object on each, or one array around them all."
-                ) from None
-            lines.append(number)
-        if objects:
-            yield _rows_of(objects, lines, "line", path)
-
-
-def _rows_of(objects: Sequence[object], lines: Sequence[int], unit: str, path: Path) -> Rows:
-    """Objects as columns, in the order in which the names first occur. Raises DataError for what is no object."""
-    for place, item in zip(lines, objects, strict=True):
-        if not isinstance(item, dict):
-            raise DataError(f'{path}: {unit} {place} is not an object. Expected {{"ko": "…", "en": "…"}} or the like.')
-    flat = [flatten(item) for item in objects]
-    names = dict.fromkeys(name for item in flat for name in item)
-    return Rows({name: [item.get(name) for item in flat] for name in names}, lines)
-
-
-def flatten(item: dict[str, object]) -> dict[str, object]:
-    """{"translation": {"ko": …}} becomes {"translation.ko": …}, as `Dataset.flatten` does."""
-    flat: dict[str, object] = {}
-    for name, value in item.items():
-        if isinstance(value, dict):
-            flat.update({f"{name}.{inner}": inner_value for inner, inner_value in value.items()})
-        else:
-            flat[name] = value
-    return flat
 
 
 @contextmanager
@@ -274,7 +234,7 @@ def _read_parquet(path: Path) -> Table:
             dataset = datasets.load_dataset("parquet", data_files=pattern, split="train", cache_dir=cache, keep_in_memory=True)
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetsError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {_reason(error)}.") from None
-    return _from_dataset(dataset, lambda: content_hash([path]))
+    return _from_dataset(str(path), dataset, lambda: content_hash([path]))
 
 
 def read_hub(name: str, subset: str | None, split: str) -> Table:
@@ -294,7 +254,7 @@ def read_hub(name: str, subset: str | None, split: str) -> Table:
             "Check its name on huggingface.co/datasets, the subset and the split. Without a connection, download it where "
             "there is one and give its files with `file:`."
         ) from None
-    return _from_dataset(dataset, lambda: fingerprint)
+    return _from_dataset("/".join(filter(None, (name, subset, split))), dataset, lambda: fingerprint)
 
 
 def _reason(error: BaseException) -> str:
@@ -303,12 +263,11 @@ def _reason(error: BaseException) -> str:
     return message.splitlines()[0].rstrip(".")
 
 
-def _from_dataset(dataset: Any, identity: Callable[[], str]) -> Table:
+def _from_dataset(origin: str, dataset: Any, identity: Callable[[], str]) -> Table:
     """The columns of a datasets.Dataset, nested ones flattened, a block of rows at a time."""
     flat = dataset.flatten()
     blocks = (
-        Rows(flat[start : start + _BLOCK_ROWS],
-             range(start + 1, min(start + _BLOCK_ROWS, len(flat)) + 1))
-        for start in range(0, len(flat), _BLOCK_ROWS)
+        ColumnRows(flat[start : start + BLOCK_ROWS], range(start + 1, min(start + BLOCK_ROWS, len(flat)) + 1))
+        for start in range(0, len(flat), BLOCK_ROWS)
     )
-    return Table(blocks, "row", flat.column_names, identity)
+    return Table(origin, blocks, "row", flat.column_names, True, identity)

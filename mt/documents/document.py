@@ -37,9 +37,9 @@ class Document:
         if self.format == "text":
             return text_parts(self.source)
         if self.format in _TABLES:
-            from mt.documents.tables import csv_parts, jsonl_parts, tsv_parts
+            from mt.documents.tables import csv_parts, json_parts, tsv_parts
 
-            read = {"tsv": tsv_parts, "csv": csv_parts, "jsonl": jsonl_parts}[self.format]
+            read = {"tsv": tsv_parts, "csv": csv_parts, "jsonl": json_parts}[self.format]
             return read(self.source, self.language, self.column, self.into)
         if self.format in ("srt", "vtt"):
             from mt.documents.subtitles import subtitle_parts

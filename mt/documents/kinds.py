@@ -9,14 +9,14 @@ from mt.errors import DataError
 FORMATS = ("text", "tsv", "csv", "jsonl", "srt", "vtt", "markdown")
 """What `--format` takes."""
 _FORMAT_OF = {
-    "txt": "text", "text": "text", "tsv": "tsv", "csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "srt": "srt", "vtt": "vtt",
-    "md": "markdown", "markdown": "markdown",
+    "txt": "text", "text": "text", "tsv": "tsv", "csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "srt": "srt",
+    "vtt": "vtt", "md": "markdown", "markdown": "markdown",
 }  # fmt: skip
 _TOLD = {
     "SAMI subtitles": ("smi", "sami"), "SubStation subtitles": ("ass", "ssa"), "TTML subtitles": ("ttml", "dfxp"),
     "MicroDVD or VobSub subtitles": ("sub", "idx"), "song lyrics with times": ("lrc",), "a translation memory": ("tmx",),
     "XLIFF": ("xlf", "xliff", "sdlxliff", "mxliff"), "a gettext catalogue": ("po", "pot", "mo"), "Qt translations": ("ts", "qm"),
-    "YAML": ("yaml", "yml"), "JSON": ("json", "json5", "arb"), "settings": ("ini", "cfg", "conf", "properties", "toml", "env"),
+    "YAML": ("yaml", "yml"), "JSON": ("json5", "arb"), "settings": ("ini", "cfg", "conf", "properties", "toml", "env"),
     ".NET resources": ("resx",), "Apple strings": ("strings", "stringsdict", "xcstrings", "plist"), "a notebook": ("ipynb",),
     "HTML": ("html", "htm", "xhtml"), "XML": ("xml",), "LaTeX": ("tex",), "reStructuredText": ("rst",), "AsciiDoc": ("adoc", "asciidoc"),
     "a document": ("doc", "docx", "odt", "rtf", "pdf", "epub", "hwp", "hwpx", "pages"), "a spreadsheet": ("xls", "xlsx", "ods"),

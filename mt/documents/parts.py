@@ -6,11 +6,11 @@ written again is the file byte for byte wherever a translation equals its source
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.data.encodings import decode_text, normalise, text_blocks
+from mt.data.encodings import LONGEST_LINE, is_utf8, normalise, text_blocks, text_of
 from mt.errors import DataError
 
 
@@ -81,6 +81,8 @@ class Source:
     """The file; of standard input a name for messages."""
     data: bytes | None = None
     """What standard input brought; None: the file is read, decompressed when its name ends in .gz."""
+    encoding: str | None = None
+    """None: UTF-8. What is written is UTF-8 in any case."""
 
     def start(self, size: int) -> bytes:
         """The first `size` bytes, decompressed. None of a file that cannot be read: reading its lines tells why."""
@@ -93,18 +95,23 @@ class Source:
         except (OSError, EOFError, zlib.error):
             return b""
 
-    def lines(self) -> Iterator[str]:
-        """The lines with their line feeds, the byte order mark before the first; all of them together are the file.
+    def texts(self, longest: int | None = LONGEST_LINE) -> Iterator[str]:
+        """The text in blocks that end at line feeds, without a byte order mark. longest: the bytes that a line may have; None: any number.
 
-        DataError when it cannot be read or is not UTF-8, naming the encoding it looks like.
+        DataError when it cannot be read or is not in its encoding, naming the one it looks like.
         """
         if self.data is None:
-            blocks: Iterable[str] = text_blocks(self.path)
-            mark = self.start(3) == b"\xef\xbb\xbf"
-        else:
-            blocks, mark = [decode_text(self.data, self.path)], self.data.startswith(b"\xef\xbb\xbf")
-        first = "\ufeff" if mark else ""
-        for block in blocks:
+            return text_blocks(self.path, self.encoding, longest)
+        return text_of(self.data, self.path, self.encoding, longest)
+
+    def lines(self, longest: int | None = LONGEST_LINE) -> Iterator[str]:
+        """The lines with their line feeds, the byte order mark before the first; all of them together are the file.
+
+        longest, errors: see texts.
+        """
+        mark = self.start(3) == b"\xef\xbb\xbf"
+        first = "\ufeff" if mark and (self.encoding is None or is_utf8(self.encoding)) else ""
+        for block in self.texts(longest):
             start = 0
             while (end := block.find("\n", start) + 1) > 0:
                 yield first + block[start:end]
@@ -115,10 +122,10 @@ class Source:
 
 
 def cut_line_end(line: str) -> tuple[str, str]:
-    """A line without its line end, and the line end: '\\r\\n', '\\n' or nothing."""
+    """A line without its line end, and the line end: '\\n' and the carriage returns before it, or nothing."""
     text = line.removesuffix("\n")
     if text != line:
-        text = text.removesuffix("\r")
+        text = text.rstrip("\r")
     return text, line[len(text):]
 
 

@@ -1,7 +1,7 @@
 """Tables: one column is translated, every other cell, quote and line end is kept.
 
-TSV has no quoting (mt/data/tables.py reads it so for training too), CSV that of RFC 4180, JSON Lines an object a line. The translation
-takes the place of its source, or goes into a column of its own.
+What a row is, a cell and a text, is decided where training decides it: mt/data/table_text.py, table_json.py and columns.py. The
+translation takes the place of its source, or goes into a column of its own.
 """
 
 import json
@@ -9,16 +9,25 @@ import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from json.decoder import scanstring
-from pathlib import Path
 
-from mt.documents.parts import Part, Source, cut_ends, cut_line_end, cut_mark, kept, refuse
+from mt.data.columns import listed_names, looks_like_header, place_named, place_of_source, refuse_one_column
+from mt.data.table_json import DECODER, document_rows, has_lines, json_object, members_of, read_json, value_text
+from mt.data.table_text import Faults, csv_cells, csv_records, csv_text
+from mt.documents.parts import Part, Source, cut_ends, cut_line_end, cut_mark, kept
 from mt.errors import DataError
 
-_CSV_CELL = re.compile(r'"(?:[^"]|"")*",|[^",\n]*,')
-_DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\r\n]*")
-_HALF = re.compile("[\ud800-\udfff]")
 _MOST_KEPT = 1 << 16
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which column is to be translated, and where to."""
+
+    language: str
+    """The source language, whose column it is where none is named."""
+    column: str | None
+    into: str | None
 
 
 @dataclass(frozen=True)
@@ -37,50 +46,50 @@ class _Columns:
 
 
 def tsv_parts(source: Source, language: str, column: str | None, into: str | None) -> Iterator[Part]:
-    """The parts of a TSV file. The first row is a header when it has the column's name (by default the language's code)."""
-    return _rows_to_parts(source, language, column, into, "\t", lambda line, number: line.split("\t"), _tsv_cell, None)
+    """The parts of a TSV file. The first row is a header when it has the column's name (by default the language's), or looks like one."""
+    before, lines = cut_mark(source.lines())
+    rows = ((number, line, line.split("\t"), end) for number, (line, end) in enumerate(map(cut_line_end, lines), 1))
+    return _rows_to_parts(source, before, rows, _Asked(language, column, into), "\t", _tsv_cell)
 
 
 def csv_parts(source: Source, language: str, column: str | None, into: str | None) -> Iterator[Part]:
     """The parts of a CSV file with a header."""
+    before, lines = cut_mark(source.lines())
+    faults = Faults(source.path)
 
-    def cells(record: str, number: int) -> list[str]:
-        found = _CSV_CELL.findall(record + ",")
-        if "".join(found) != record + ",":
-            problem = 'a quotation mark inside a cell is written twice ("") and the cell is quoted; with tabs it is a .tsv'
-            raise refuse(source.path, number, problem)
-        return [cell[:-1] for cell in found]
+    def rows() -> Iterator[tuple[int, str, list[str], str]]:
+        for number, record in csv_records(lines, faults, ""):
+            text, end = cut_line_end(record)
+            yield number, text, csv_cells(text, number, faults), end
 
-    return _rows_to_parts(source, language, column, into, ",", cells, _csv_cell, _csv_text)
+    return _rows_to_parts(source, before, rows(), _Asked(language, column, into), ",", _csv_cell)
 
 
 def _rows_to_parts(
-    source: Source, language: str, column: str | None, into: str | None, separator: str, cells: Callable[[str, int], list[str]],
-    write: Callable[[str, str], str], read: Callable[[str], str] | None,
+    source: Source, before: str, rows: Iterator[tuple[int, str, list[str], str]], asked: _Asked, separator: str,
+    write: Callable[[str, str], str],
 ) -> Iterator[Part]:  # fmt: skip
     """The parts of rows of cells.
 
-    cells: a row's, as they stand in the file. write: a cell's new content as it stands in the file, given the cell that it replaces. read:
-    the content of a cell; None: as it stands.
+    before: what stands before the first row. rows: for each row its line, its text, its cells as they stand in the file, its line end.
+    write: a cell's new content as it stands in the file, given the cell that it replaces.
     """
-    content = read or (lambda cell: cell)
-    before, lines = cut_mark(source.lines())
-    columns: _Columns | None = None
-    rows = _records(lines, source.path) if read else ((number, *cut_line_end(line)) for number, line in enumerate(lines, 1))
-    for number, row, end in rows:
-        found = cells(row, number)
+    content = csv_text if separator == "," else str
+    faults, columns = Faults(source.path), None
+    for number, row, found, end in rows:
+        if len(found) == 1 and not row.strip() and (columns is None or columns.count > 1):  # an empty line is no row
+            before = yield from _kept(before + row + end)
+            continue
         if columns is None:
-            columns = _choose(source.path, [content(cell).strip() for cell in found], language, column, into, has_header=read is not None)
+            columns = _choose(str(source.path), [content(cell).strip() for cell in found], asked, is_csv=separator == ",")
             if columns.header:
                 new = [write(columns.new, "")] if columns.target == columns.count else []
                 before += separator.join([*found, *new]) + end
                 continue
-        if len(found) == 1 and not row.strip() and columns.count > 1:  # an empty line is no row
+        if len(found) != columns.count:
+            faults.width(number, len(found), columns.count, row)
             before = yield from _kept(before + row + end)
             continue
-        if len(found) != columns.count:
-            there = f"{len(found)} column{'s' * (len(found) != 1)}, but the first row has {columns.count}"
-            raise refuse(source.path, number, f"{there}. Repair or remove that row")
         head, old, tail = _around(found, columns, separator)
         text = content(found[columns.source])
         if not text.strip():
@@ -94,6 +103,7 @@ def _rows_to_parts(
         own = columns.target == columns.source
         yield Part(before + head, old if own else written(core), core, number, write=written)
         before = tail + end
+    faults.finish()
     if before:
         yield kept(before)
 
@@ -113,48 +123,27 @@ def _kept(text: str) -> Generator[Part, None, str]:
     return ""
 
 
-def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[int, str, str]]:
-    """CSV records with the number of their first line and their line end: a quoted cell may run over lines."""
-    record: list[str] = []
-    first = marks = 0
-    for number, line in enumerate(lines, 1):
-        first = first if record else number
-        record.append(line)
-        marks += line.count('"')
-        if marks % 2 == 0:
-            yield first, *cut_line_end("".join(record))
-            record, marks = [], 0
-    if record:
-        raise refuse(path, first, "a quoted cell that begins here does not end. Close it; a quotation mark inside a cell is written twice")
-
-
-def _choose(path: Path, names: list[str], language: str, column: str | None, into: str | None, has_header: bool) -> _Columns:
+def _choose(origin: str, names: list[str], asked: _Asked, is_csv: bool) -> _Columns:
     """The columns, from the first row. DataError when the one to translate is not clear."""
-    if has_header and len(names) == 1 and (mark := re.search(r"[;\t|]", names[0])):
-        raise DataError(
-            f"{path}: the first row has one column, '{names[0]}', with {mark[0]!r} in it. Save it with commas, or, with tabs, name it .tsv"
-        )
-    wanted = column or language
-    named = wanted in names
-    if named and names.count(wanted) > 1:
-        raise DataError(f"{path}: the header names the column '{wanted}' {names.count(wanted)} times. Rename one of them")
-    if named:
-        place = names.index(wanted)
-    elif column is not None and column.isdecimal() and 1 <= int(column) <= len(names):
-        place = int(column) - 1
-    elif column is None and len(names) == 1:
+    if is_csv:
+        refuse_one_column(names, origin)
+    header = is_csv or looks_like_header(names)
+    place = place_named(names, asked.column, header, origin) if asked.column else place_of_source(names, asked.language, origin)
+    by_name = place is not None and not (asked.column or "").isdecimal()
+    if place is None and asked.column is None and len(names) == 1:
         place = 0
-    else:
-        there = ", ".join(f"{name or number!s}" for number, name in enumerate(names[:9], 1)) + ", …" * (len(names) > 9)
-        missing = f"there is no column '{column}'" if column else f"no column is named '{language}', the model's source language"
-        raise DataError(f"{path}: {missing}; the first row has: {there}. Name one with --column, or count it from 1: --column 1")
-    header = has_header or named
+    if place is None:
+        missing = f"there is no column '{asked.column}'" if asked.column else f"no column is named '{asked.language}', the source language"
+        raise DataError(
+            f"{origin}: {missing}; the first row has: {listed_names(names)}. Name one with --column, or count it from 1: --column 1"
+        )
+    header = header or by_name
+    into = asked.into
     if into is None:
         return _Columns(len(names), place, place, header)
-    if into in names and header:
-        return _Columns(len(names), place, names.index(into), header)
-    if not header and into.isdecimal() and 1 <= int(into) <= len(names):
-        return _Columns(len(names), place, int(into) - 1, header)
+    target = place_named(names, into, header, origin) if header or into.isdecimal() else None
+    if target is not None and not (header and into.isdecimal() and into not in names):
+        return _Columns(len(names), place, target, header)
     return _Columns(len(names), place, len(names), header, into)
 
 
@@ -169,78 +158,83 @@ def _csv_cell(text: str, old: str) -> str:
     return '"' + text.replace('"', '""') + '"' if quoted else text
 
 
-def _csv_text(cell: str) -> str:
-    """What a cell of a CSV file says."""
-    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
+def json_parts(source: Source, language: str, column: str | None, into: str | None) -> Iterator[Part]:
+    """The parts of a JSON file (an object a line, a list of objects, an object around one): the text under a key, or under keys with a full
+    stop between them (translation.ko).
 
-
-def jsonl_parts(source: Source, language: str, column: str | None, into: str | None) -> Iterator[Part]:
-    """The parts of a JSON Lines file: a string under a key, or under keys with full stops between them (translation.ko).
-
-    A line without the key, or with null there, is kept; if no line has it, that is a DataError.
+    A row without the key, or with null or a number there, is kept; if no row has it, that is a DataError.
     """
-    before, lines = cut_mark(source.lines())
-    names = [column] if column else [language, f"translation.{language}"]
-    seen: dict[str, None] = {}
-    hits = rows = 0
-    for number, line in enumerate(lines, 1):
-        text, end = cut_line_end(line)
-        if not text.strip():
-            before = yield from _kept(before + line)
+    name = _json_name(source, language, column)
+    faults = Faults(source.path)
+    before, lines = cut_mark(source.lines(longest=None))
+    if has_lines(source.texts(longest=None))[0]:
+        rows, unit = _object_lines(lines, faults), "line"
+    else:
+        rows, unit = _object_items("".join(lines), faults), "row"
+    for number, head, text, end in rows:
+        before = yield from _kept(before + head)
+        values = _values_in(text, _BLANK.match(text).end(), "") if text else {}
+        value = DECODER.decode(text[slice(*values[name])]) if name in values else None
+        problem = value_text(value)[1]
+        if problem:
+            faults.row(number, f"column '{name}' {problem}", unit=unit)
+        if value is None or not value.strip() or text[values[name][0]] != '"':
+            before = yield from _kept(before + text + end)
             continue
-        rows += 1
-        values = _values(text, source.path, number)
-        strings = [name for name, (start, _) in values.items() if text[start] == '"']
-        seen.update(dict.fromkeys(strings))
-        name = next((name for name in names if name in strings), None)
-        hits += name is not None
-        value = "" if name is None else json.loads(text[slice(*values[name])])
-        if not value.strip():
-            before = yield from _kept(before + line)
-            continue
-        if _HALF.search(value):
-            raise refuse(source.path, number, f"'{name}' has half of a surrogate pair (\\ud800 to \\udfff), which is no text. Repair it")
         first, core, last = cut_ends(value)
 
         def written(translation: str, like: str = text, first: str = first, last: str = last) -> str:
             return json.dumps(first + translation + last, ensure_ascii=like.isascii() and "\\u" in like)
 
-        head, old, tail = _place(text, values, name, into or name)
-        yield Part(before + head, old if into in (None, name) else written(core), core, number, write=written)
+        start, old, tail = _place(text, values, name, into or name)
+        yield Part(before + start, old if into in (None, name) else written(core), core, number, write=written)
         before = tail + end
-    if rows and not hits:
-        there = ", ".join(list(seen)[:9]) or "none"
-        missing = f"no line has text under '{column}'" if column else f"no line has text under '{language}', the model's source language"
-        raise DataError(f"{source.path}: {missing}; keys with text: {there}. Name one with --column")
     if before:
         yield kept(before)
 
 
-def _values(text: str, path: Path, number: int) -> dict[str, tuple[int, int]]:
-    """Where the values of an object stand, quotation marks included, by their keys; those of objects inside it by 'outer.inner'."""
-    try:
-        item = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise refuse(path, number, f"this is not JSON ({error}). Repair that line: an object on each") from None
-    if not isinstance(item, dict):
-        raise refuse(path, number, 'this is not an object. Expected {"ko": "…"} or the like')
-    return _values_in(text, _BLANK.match(text).end(), "")
+def _json_name(source: Source, language: str, column: str | None) -> str:
+    """The name of the values to translate. DataError where no row has it."""
+    names: dict[str, None] = {}
+    for rows in read_json(source.texts(longest=None), Faults(source.path))[0]:
+        names |= dict.fromkeys(rows.names())
+        known = list(names)
+        place = place_named(known, column, True, str(source.path)) if column else place_of_source(known, language, str(source.path))
+        if place is not None:
+            return known[place]
+    if not names:
+        return ""
+    missing = f"there is no column '{column}'" if column else f"no column is named '{language}', the source language"
+    raise DataError(f"{source.path}: {missing}; the names are: {listed_names(list(names))}. Name one with --column")
+
+
+def _object_lines(lines: Iterator[str], faults: Faults) -> Iterator[tuple[int, str, str, str]]:
+    """For each line its number, nothing, its object, its line end; a line without text is a line end."""
+    for number, line in enumerate(lines, 1):
+        text, end = cut_line_end(line)
+        if json_object(text, number, faults) is None:
+            yield number, line, "", ""
+        else:
+            yield number, "", text, end
+
+
+def _object_items(text: str, faults: Faults) -> Iterator[tuple[int, str, str, str]]:
+    """For each object of a list its number, what stands before it, the object, and nothing."""
+    number = place = 0
+    for number, item in document_rows(text, faults):
+        yield number, text[place : item.start], text[item.start : item.stop], ""
+        place = item.stop
+    yield number + 1, text[place:], "", ""
 
 
 def _values_in(text: str, start: int, prefix: str) -> dict[str, tuple[int, int]]:
-    """The same for the object that begins at `start`, one level of further objects included."""
+    """Where the values of the object that begins at `start` are, quotation marks included; those of objects in it by 'outer.inner'."""
     found: dict[str, tuple[int, int]] = {}
-    place = _BLANK.match(text, start + 1).end()
-    while text[place] != "}":
-        key, place = scanstring(text, place + 1)
-        place = _BLANK.match(text, _BLANK.match(text, place).end() + 1).end()  # behind the colon
-        value, stop = _DECODER.raw_decode(text, place)
-        found[prefix + key] = (place, stop)
+    for name, value, begin, stop in members_of(text, start):
         if isinstance(value, dict) and not prefix:
-            found |= _values_in(text, place, f"{key}.")
-        place = _BLANK.match(text, stop).end()
-        if text[place] == ",":
-            place = _BLANK.match(text, place + 1).end()
+            found |= _values_in(text, begin, f"{name}.")
+        else:
+            found[prefix + name] = (begin, stop)
     return found
 
 
@@ -263,5 +257,5 @@ def _end_of_object(text: str, place: int) -> int:
         place = _BLANK.match(text, place + 1).end()  # behind the comma
         _, place = scanstring(text, place + 1)
         place = _BLANK.match(text, _BLANK.match(text, place).end() + 1).end()
-        _, place = _DECODER.raw_decode(text, place)
+        _, place = DECODER.raw_decode(text, place)
     return place

@@ -140,10 +140,10 @@ def test_byte_order_marks_and_windows_line_ends_are_not_part_of_a_sentence(tmp_p
 
 
 def test_only_a_line_feed_ends_a_line_in_text_tsv_and_csv(tmp_path: Path) -> None:
-    content = f"{ODD_CHARACTERS}\rx\n둘\n"
-    assert read_lines(write(tmp_path / "a.ko", content)) == [f"{ODD_CHARACTERS}\rx", "둘"]
-    table = read(table_corpus(tmp_path / "p.tsv", f"{ODD_CHARACTERS}\ta\rb\n둘\tc\n"))
-    assert (table.sources, table.targets) == ([ODD_CHARACTERS, "둘"], ["a\rb", "c"])
+    content = f"{ODD_CHARACTERS}x\r\r\n둘\n"
+    assert read_lines(write(tmp_path / "a.ko", content)) == [f"{ODD_CHARACTERS}x", "둘"]
+    table = read(table_corpus(tmp_path / "p.tsv", f"{ODD_CHARACTERS}\ta\r\n둘\tc\r\r\n"))
+    assert (table.sources, table.targets) == ([ODD_CHARACTERS, "둘"], ["a", "c"])
     table = read(table_corpus(tmp_path / "p.csv", f"ko,en\n{ODD_CHARACTERS},a\n둘,c\n"))
     assert table.sources == [ODD_CHARACTERS, "둘"]
     table = read(table_corpus(tmp_path / "p.jsonl", '{"ko": "x\u2028\x85y", "en": "a"}\n'))
@@ -208,9 +208,9 @@ def test_a_tsv_header_is_recognised_by_its_names(tmp_path: Path, header: str) ->
 
 
 def test_a_tsv_without_header_gives_its_first_two_columns_or_the_numbered_ones(tmp_path: Path) -> None:
+    corpus = read(table_corpus(tmp_path / "q.tsv", "가\ta\n나\tb\n"))
+    assert (corpus.sources, corpus.targets) == (["가", "나"], ["a", "b"])
     content = "1\t가\t2\ta\n3\t나\t4\tb\n"
-    corpus = read(table_corpus(tmp_path / "p.tsv", content))
-    assert (corpus.sources, corpus.targets) == (["1", "3"], ["가", "나"])
     corpus = read(table_corpus(tmp_path / "p.tsv", content, source_column="2", target_column="4"))
     assert (corpus.sources, corpus.targets, corpus.line_of(0)) == (["가", "나"], ["a", "b"], 1)
 
@@ -236,8 +236,9 @@ def test_a_missing_column_is_told_with_the_columns_there_are_nearest_first(tmp_p
 
 
 def test_unknown_columns_ask_for_the_two_to_take(tmp_path: Path) -> None:
-    message = refusal(table_corpus(tmp_path / "p.csv", "Korean,English\n가,a\n"))
-    assert "there are no 'ko' and 'en'. Set source_column and target_column to two of 'Korean', 'English'." in message
+    message = refusal(table_corpus(tmp_path / "p.csv", "mine,yours\n가,a\n"))
+    assert "there are no 'ko' and 'en'. Set source_column and target_column" in message
+    assert message.endswith("to two of 'mine', 'yours'.")
 
 
 def test_one_column_for_both_sides_is_refused(tmp_path: Path) -> None:
@@ -254,7 +255,8 @@ def test_korean_windows_text_is_recognised_and_the_conversion_given(tmp_path: Pa
     path = tmp_path / "a.ko"
     assert refusal(corpus) == (
         f"data.train[0].source: {path}: not UTF-8: looks like cp949 (Korean Windows, a superset of EUC-KR). "
-        f"Convert it with: iconv -f cp949 -t utf-8 {path} > {tmp_path / 'a.utf8.ko'}"
+        "Add --encoding cp949 (in a configuration `encoding: cp949`), "
+        f"or convert it with: iconv -f cp949 -t utf-8 {path} > {tmp_path / 'a.utf8.ko'}"
     )
 
 
@@ -317,7 +319,7 @@ def test_unequal_numbers_of_lines_are_told_with_both_files(tmp_path: Path) -> No
         ("가\n나\n", "a\nb\n\n", "a.en ends with 1 empty line too many: delete what is too much."),
         ("가\n나\n\n \n", "a\nb\n", "a.ko ends with 2 empty lines too many: delete what is too much."),
         ("가\n나\n", "a\n\nb\n", "a.en has as many empty lines as it is longer (line 2): delete them."),
-        ("가\r나\r다", "a\nb\nc\n", "a.ko has carriage returns inside 1 line, perhaps old Mac line ends"),
+        ("가\r나\r다", "a\nb\nc\n", "a.ko: line 1 has a carriage return (\\r) inside, perhaps old Mac line ends."),
         ("", "a\n", "a.en has 1. Fill the empty file, or correct its name."),
     ],
 )
@@ -394,17 +396,17 @@ def test_rows_with_another_number_of_cells_are_refused_with_their_lines(tmp_path
     separator = "\t" if name == "p.tsv" else ","
     rows = [["ko", "en"], ["가", "a", "b"], ["나", "b"], ["다"]]
     message = refusal(table_corpus(tmp_path / name, lines([separator.join(row) for row in rows])))
-    assert "line 1 has 2 columns, unlike line 2 (3), line 4 (1)." in message
+    assert "the first row has 2 columns, unlike line 2 (3), line 4 (1)." in message
 
 
 def test_broken_tables_are_refused_with_their_line(tmp_path: Path) -> None:
     assert "line 1 has no tab" in refusal(table_corpus(tmp_path / "p.tsv", "가,a\n"))
     assert "the header names the column 'ko' twice" in refusal(table_corpus(tmp_path / "p.csv", "ko,ko\n가,a\n"))
     message = refusal(table_corpus(tmp_path / "q.csv", 'ko,en\n가,a\n"나,b\n다,c\n'))
-    assert "the record that begins at line 3 is not CSV: unexpected end of data." in message
-    assert "line 2 is not JSON: Expecting value (column 8)" in refusal(table_corpus(tmp_path / "p.jsonl", '{}\n{"ko": }\n'))
-    assert "line 2 is not an object" in refusal(table_corpus(tmp_path / "q.jsonl", '{"ko": "가"}\n5\n'))
-    assert "line 3 is not JSON" in refusal(table_corpus(tmp_path / "p.json", '[\n{"ko": "가"},\n}\n]'))
+    assert "q.csv: line 3: a quoted cell that begins here does not end." in message
+    assert "line 2: this is not JSON: Expecting value (column 8)" in refusal(table_corpus(tmp_path / "p.jsonl", '{}\n{"ko": }\n'))
+    assert "line 2: this is not an object" in refusal(table_corpus(tmp_path / "q.jsonl", '{"ko": "가"}\n5\n'))
+    assert "line 3: this is not JSON" in refusal(table_corpus(tmp_path / "p.json", '[\n{"ko": "가"},\n}\n]'))
     assert "cannot be read as Parquet" in refusal(table_corpus(tmp_path / "p.parquet", "PAR1 and then nonsense"))
 
 

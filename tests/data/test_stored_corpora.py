@@ -127,7 +127,7 @@ def test_unequal_files_an_empty_side_and_a_ragged_row_far_down_are_told(tmp_path
         with pytest.raises(DataError, match=r"1 pair of 903 with an empty side \(source 1, target 0\): line 904"):
             read_corpus(written(tmp_path / "data", "tsv", [*PAIRS, ("", "x")]), "train", "xx", "yy")
     assert len(read_corpus(CorpusConfig(file=tmp_path / "data" / "a.tsv"), "train", "xx", "yy", allow_empty_sides=True)) == 903
-    with pytest.raises(DataError, match=r"line 1 has 2 columns, unlike line 904 \(3\)"):
+    with pytest.raises(DataError, match=r"the first row has 2 columns, unlike line 904 \(3\)"):
         read_corpus(written(tmp_path / "data", "tsv", [*PAIRS, ("x", "y\tz")]), "train", "xx", "yy")
 
 

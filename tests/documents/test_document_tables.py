@@ -110,21 +110,21 @@ def test_a_translation_inside_an_object_stays_beside_its_source() -> None:
 
 
 BAD = {
-    "no such column": ("csv", b"a,b\n1,2\n", None, "no column is named 'ko', the model's source language; the first row has: a, b."),
+    "no such column": ("csv", b"a,b\n1,2\n", None, "no column is named 'ko', the source language; the first row has: 'a', 'b'."),
     "no such named column": ("tsv", b"a\tb\n", "c", "there is no column 'c'"),
-    "the name twice": ("csv", b"ko,ko\n", None, "names the column 'ko' 2 times"),
-    "a cell too many": ("csv", b"ko,en\n1,2\n1,2,3\n", None, "line 3: 3 columns, but the first row has 2"),
-    "a cell too few": ("tsv", b"ko\ten\n1\n", None, "line 2: 1 column, but the first row has 2"),
-    "semicolons": ("csv", "id;ko\n1;가\n".encode(), None, "one column, 'id;ko', with ';' in it. Save it with commas"),
+    "the name twice": ("csv", b"ko,ko\n", None, "names the column 'ko' twice"),
+    "a cell too many": ("csv", b"ko,en\n1,2\n1,2,3\n", None, "the first row has 2 columns, unlike line 3 (3)"),
+    "a cell too few": ("tsv", b"ko\ten\n1\n", None, "the first row has 2 columns, unlike line 2 (1)"),
+    "semicolons": ("csv", "id;ko\n1;가\n".encode(), None, "one column, 'id;ko', with ';' in it. Save the table with commas"),
     "an open quote": ("csv", b'ko\nx\n"y\nz\n', None, "line 3: a quoted cell that begins here does not end"),
     "a quote inside": ("csv", b'ko,en\nx "y" z,1\n', None, "line 2: a quotation mark inside a cell"),
     "no JSON": ("jsonl", b'{"ko": "a"}\n{"ko": \n', None, "line 2: this is not JSON"),
-    "no object": ("jsonl", b'["a"]\n', None, "line 1: this is not an object"),
+    "no object": ("jsonl", b'["a"]\n', None, "row 1: this is not an object"),
     "no key": (
         "jsonl", b'{"en": "a", "x": {"y": "b"}}\n', None,
-        "no line has text under 'ko', the model's source language; keys with text: en, x.y"
+        "no column is named 'ko', the source language; the names are: 'en', 'x.y'"
     ),
-    "half a pair": ("jsonl", b'{"ko": "\\ud800"}\n', None, "line 1: 'ko' has half of a surrogate pair"),
+    "half a pair": ("jsonl", b'{"ko": "\\ud800"}\n', None, "line 1: column 'ko' holds U+D800, which is a NUL or half a character"),
 }
 
 

@@ -25,7 +25,7 @@ def translated(run: Path, *arguments: str, stdin: bytes | None = None) -> str:
     return outcome.stderr
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"a", b"a\r\n", b"a\r\n\r\nb", b"\xef\xbb\xbfa\n", b"\xef\xbb\xbf", b" \n\t\nx\ry\n"])
+@pytest.mark.parametrize("data", [b"", b"\n", b"a", b"a\r\n", b"a\r\n\r\nb", b"\xef\xbb\xbfa\n", b"\xef\xbb\xbf", b" \n\t\nxy\r\r\nz\r\n"])
 def test_text_comes_back_byte_for_byte(data: bytes, tmp_path: Path) -> None:
     assert rewritten(data, "text") == data
     (tmp_path / "in.txt").write_bytes(data)
