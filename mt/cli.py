@@ -17,6 +17,7 @@ from mt.cli_options import (
     App,
     BeamOption,
     DeviceOption,
+    EncodingOption,
     MbrOption,
     ModelOption,
     ModelsOption,
@@ -71,6 +72,7 @@ def init(
     target: TargetLanguageOption = None,
     source_column: SourceColumnOption = None,
     target_column: TargetColumnOption = None,
+    encoding: EncodingOption = None,
     valid: ValidOption = None,
     test: TestOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The configuration to write. Default: the files' name.")] = None,
@@ -88,7 +90,7 @@ def init(
     from mt.data.given_pairs import Asked
     from mt.init_command import InitRequest, write_proposal
 
-    asked = Asked(source, target, source_column, target_column)
+    asked = Asked(source, target, source_column, target_column, encoding)
     write_proposal(InitRequest(files, asked, valid or (), test or (), output, hours, force, export))
 
 
@@ -105,6 +107,7 @@ def train(
     target: TargetLanguageOption = None,
     source_column: SourceColumnOption = None,
     target_column: TargetColumnOption = None,
+    encoding: EncodingOption = None,
     valid: ValidOption = None,
     test: TestOption = None,
     overrides: SetOption = None,
@@ -126,7 +129,7 @@ def train(
     A run that was stopped continues exactly where it was last saved; its name is the configuration's.
     """
     hours = _hours(max_hours, max_minutes, overrides or ())
-    config = _config_to_train(config, data, (source, target, source_column, target_column), (valid, test), hours)
+    config = _config_to_train(config, data, (source, target, source_column, target_column, encoding), (valid, test), hours)
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         from mt.training.launch import launch
 
@@ -172,7 +175,7 @@ def _config_to_train(
     if (config is None) == (not data):
         raise ConfigError("give --config (a configuration) or --data (pairs), one of the two")
     if config is not None:
-        names = ("--source", "--target", "--source-column", "--target-column", "--valid", "--test")
+        names = ("--source", "--target", "--source-column", "--target-column", "--encoding", "--valid", "--test")
         for name, value in zip(names, (*asked, *splits), strict=True):
             if value:
                 raise ConfigError(f"{name} belongs to --data; in a configuration it is a setting: mt config show --config {config}")
@@ -199,6 +202,7 @@ def translate(
     into: Annotated[
         str | None, typer.Option("--into", help="The column that takes the translation. Default: the translated one.")
     ] = None,
+    encoding: EncodingOption = None,
     each_sentence: Annotated[
         bool, typer.Option("--sentences", help="Cut lines and cells at every sentence, not only where they are too long.")
     ] = False,
@@ -253,7 +257,7 @@ def translate(
         "shortlist": shortlist, "mbr": mbr,
     }  # fmt: skip
     changes = {key: value for key, value in chosen.items() if value is not None}
-    asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report))
+    asked = (prefix, forbid or (), require or (), DocumentOptions(format, column, into, each_sentence, restart, report, encoding))
     translate_lines(TranslateRequest(sentences or [], model or [], engine, input, output, changes, scores, alignment, device, *asked))
 
 
@@ -263,6 +267,7 @@ def evaluate(
     split: Annotated[str, typer.Option("--split", help="train, valid or test: the pairs the run's configuration names.")] = "test",
     source: Annotated[Path | None, typer.Option("--source", help="Instead of a split: a text file to translate.")] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="Its reference translations, line for line.")] = None,
+    encoding: EncodingOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the translations here, line for line.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores here.")] = None,
     beam: BeamOption = None,
@@ -282,7 +287,7 @@ def evaluate(
         changes |= {"beam_size": beam} | ({"method": "beam"} if beam > 1 else {"method": "greedy", "mbr": 0})
     given = {"length_penalty": length_penalty, "mbr": mbr, "precision": precision}
     changes |= {key: value for key, value in given.items() if value is not None}
-    evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device))
+    evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device, encoding))
 
 
 @app.command()
@@ -308,6 +313,7 @@ def score(
     source: Annotated[Path, typer.Argument(help="A text file, one sentence a line.", show_default=False)],
     target: Annotated[Path, typer.Argument(help="Its translations, line for line.", show_default=False)],
     model: ModelOption = None,
+    encoding: EncodingOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write. Default: standard output.")] = None,
     length_penalty: PenaltyOption = None,
     device: DeviceOption = "cpu",
@@ -318,7 +324,7 @@ def score(
     """
     from mt.ship_commands import ScoreRequest, score_translations
 
-    score_translations(ScoreRequest(source, target, model, output, length_penalty, device))
+    score_translations(ScoreRequest(source, target, model, output, length_penalty, device, encoding))
 
 
 @app.command()

@@ -107,6 +107,20 @@ ModelsOption = Annotated[
         "--model", "-m", help="A run, its name, a checkpoint, an export; several: an ensemble. Default: $MT_MODEL, or the latest run."
     ),
 ]
+def _encoding(name: str | None) -> str | None:
+    """The encoding that was asked for. BadParameter for a name that Python does not know as one of texts."""
+    if name is not None:
+        from mt.encoding_names import encoding_problem
+
+        if problem := encoding_problem(name):
+            raise typer.BadParameter(problem)
+    return name
+
+
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", help="The encoding of the text files, such as cp949 or utf-16. Default: UTF-8.", callback=_encoding),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 BeamOption = Annotated[
     int | None, typer.Option("--beam", help="Beam size; 1 is greedy search. Default: the run's decoding.beam_size.", min=1)

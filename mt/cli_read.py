@@ -7,6 +7,7 @@ import typer
 
 from mt.cli_options import (
     App,
+    EncodingOption,
     SetOption,
     SourceColumnOption,
     SourceLanguageOption,
@@ -83,6 +84,7 @@ def check(
         list[Path] | None, typer.Argument(help="Tables of pairs, and text files two by two (source first).", show_default=False)
     ] = None,
     config: OptionalConfig = None,
+    encoding: EncodingOption = None,
     valid: ValidOption = None,
     test: TestOption = None,
     source: SourceLanguageOption = None,
@@ -101,7 +103,7 @@ def check(
     from mt.check_command import CheckRequest, check
     from mt.data.given_pairs import Asked
 
-    asked = Asked(source, target, source_column, target_column)
+    asked = Asked(source, target, source_column, target_column, encoding)
     request = CheckRequest(files or (), valid or (), test or (), config, overrides or (), asked, fix, keep or (), json_file)
     raise typer.Exit(check(request))
 

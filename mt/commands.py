@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config_file import load_config
-from mt.data.corpus import read_corpora, read_lines
+from mt.data.corpus import read_corpora, read_line_pairs
 from mt.errors import DataError, MtError
 from mt.output import line_bar, put_lines, refuse_unwritable, terminal_width
 
@@ -44,6 +44,8 @@ class EvalRequest:
     json_file: Path | None
     changes: dict[str, object]
     device: str
+    encoding: str | None = None
+    """Of source and reference; None: UTF-8."""
 
 
 def evaluate_model(request: EvalRequest) -> None:
@@ -89,14 +91,7 @@ def _named_pairs(request: EvalRequest, config) -> list[tuple[str, Sequence[str],
         missing = "--reference" if request.reference is None else "--source"
         raise DataError(f"--source and --reference belong together; {missing} is missing")
     if request.source is not None:
-        sources, references = read_lines(request.source), read_lines(request.reference)
-        if len(sources) != len(references):
-            raise DataError(
-                f"{request.source} has {len(sources)} lines but {request.reference} has {len(references)}; "
-                "they must be translations of each other, line for line"
-            )
-        if not sources:
-            raise DataError(f"{request.source}: there is not a single line in it")
+        sources, references = read_line_pairs(request.source, request.reference, request.encoding)
         return [(request.source.name, sources, references)]
     if request.split not in ("train", "valid", "test"):
         raise DataError(f"--split: '{request.split}' is none of train, valid, test")

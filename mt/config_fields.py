@@ -3,7 +3,6 @@
 Not here: the fields themselves (`mt.config`) and reading files (`mt.config_file`).
 """
 
-import codecs
 import difflib
 import os
 import re
@@ -13,6 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
+
+from mt.encoding_names import encoding_problem
 
 Builtin = Literal["demo", "copy", "reverse"]
 BUILTINS: tuple[str, ...] = get_args(Builtin)
@@ -124,18 +125,6 @@ def other_ending(path: Path) -> str:
         return f"'{ending}' is an archive: unpack it, or compress the file with gzip instead (.gz is read as it is)"
     if ending in _SHEETS:
         return f"'{ending}' is a spreadsheet: save the sheet as CSV (UTF-8) or as tab-separated text named .tsv"
-    return ""
-
-
-def encoding_problem(name: str) -> str:
-    """What is wrong with the name of an encoding of text files; "" for nothing."""
-    try:
-        found = codecs.lookup(name)
-    except (LookupError, ValueError):
-        found = None
-    special = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem")
-    if found is None or not getattr(found, "_is_text_encoding", True) or found.name in special:
-        return f"'{name}' is no encoding of texts; usual ones are utf-8, cp949, euc-kr, utf-16, shift_jis, gb18030 and cp1252"
     return ""
 
 

@@ -35,10 +35,12 @@ class DocumentOptions:
     """Drop what an unfinished job has left."""
     report: Path | None = None
     """Where to list the lines to look at."""
+    encoding: str | None = None
+    """Of a file or of standard input, documents or not; None: UTF-8."""
 
     def given(self) -> list[str]:
-        """The options that were used, as they are typed."""
-        return [f"--{name}" for name, value in asdict(self).items() if value]
+        """The options that make something a document and were used, as they are typed."""
+        return [f"--{name}" for name, value in asdict(self).items() if value and name != "encoding"]
 
 
 def fitting(search: Callable[..., list[list[Translation]]], translator: Any) -> FittingTranslator:
@@ -94,7 +96,7 @@ def translate_document(
 
     began, language = time.monotonic(), translator.source_language
     format = format_of(input, options.format, language)
-    source = _source(input)
+    source = _source(input, options.encoding)
     refuse_other_content(source.start(START_BYTES), source.path, format, options.format is not None)
     document = Document(source, format, language, options.column, options.into, options.sentences)
     surveyed = survey(document)
@@ -162,11 +164,11 @@ def shortlist_hash(translator: Any, settings: Mapping[str, Any]) -> dict[str, st
     return {"the shortlist": file_hash(file)} if file.is_file() else {}
 
 
-def _source(input: Path) -> Source:
+def _source(input: Path, encoding: str | None) -> Source:
     """Where the bytes come from. A document is read several times: what can be read but once (standard input, a pipe) is held."""
     if str(input) == "-":
-        return Source(Path("standard input"), sys.stdin.buffer.read())
-    return Source(input, input.read_bytes()) if input.is_fifo() or input.is_char_device() else Source(input)
+        return Source(Path("standard input"), sys.stdin.buffer.read(), encoding)
+    return Source(input, input.read_bytes() if input.is_fifo() or input.is_char_device() else None, encoding)
 
 
 def _refuse_same(input: Path, output: Path | None, report: Path | None) -> None:

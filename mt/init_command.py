@@ -50,7 +50,8 @@ class InitRequest:
     def command(self, *, output: Path | None = None, force: bool = False, hours: float | None = None) -> str:
         """`mt init` with these options, as a person types it."""
         repeated = [(f"--{split}", file) for split in ("valid", "test") for file in getattr(self, split)]
-        asked = [(f"--{key.replace('_', '-')}", getattr(self.asked, key)) for key in ("source", "target", "source_column", "target_column")]
+        keys = ("source", "target", "source_column", "target_column", "encoding")
+        asked = [(f"--{key.replace('_', '-')}", getattr(self.asked, key)) for key in keys]
         return command("mt", "init", *self.files,
                        options=[*asked, *repeated, ("--hours", hours or (self.hours if self.hours != 1.0 else None)),
                                 ("--export", self.export), ("--output", output), ("--force", force)])  # fmt: skip
@@ -324,7 +325,7 @@ def _lines_hash(lines: Iterator[str]) -> str:
 
 def _reference(split: str, corpora: Sequence[CorpusConfig]) -> list[str]:
     """How a configuration names given corpora."""
-    keys = ("file", "source", "target", "source_column", "target_column")
+    keys = ("file", "source", "target", "source_column", "target_column", "encoding")
     named = [[(key, yaml_scalar(getattr(one, key))) for key in keys if getattr(one, key) is not None] for one in corpora]
     if len(named) == 1 and len(named[0]) == 1:
         return [f"{split}: {named[0][0][1]}"]

@@ -74,7 +74,7 @@ def made_by_init(configuration: Path) -> bool:
 
 def recorded(corpora: Mapping[str, Iterable[CorpusConfig]], folder: Path) -> dict[str, list[dict[str, str]]]:
     """The corpora of every split as InitRecord.corpora holds them. folder: where the configuration is."""
-    keys = ("file", "source", "target", "source_column", "target_column")
+    keys = ("file", "source", "target", "source_column", "target_column", "encoding")
     found: dict[str, list[dict[str, str]]] = {}
     for split, configs in corpora.items():
         given = [{key: getattr(config, key) for key in keys if getattr(config, key) is not None} for config in configs]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 
-from mt.data.corpus import read_corpora, read_lines
+from mt.data.corpus import read_corpora, read_line_pairs, read_lines
 from mt.errors import DataError, MtError
 from mt.output import line_bar, put_lines, refuse_unwritable, status_line, terminal_width
 
@@ -24,6 +24,8 @@ class ScoreRequest:
     output: Path | None
     length_penalty: float | None
     device: str
+    encoding: str | None = None
+    """Of both files; None: UTF-8."""
 
 
 def score_translations(request: ScoreRequest) -> None:
@@ -33,12 +35,7 @@ def score_translations(request: ScoreRequest) -> None:
     from mt.translator import Translator
 
     refuse_unwritable(request.output)
-    sources, targets = read_lines(request.source), read_lines(request.target)
-    if len(sources) != len(targets):
-        raise DataError(
-            f"{request.source} has {len(sources)} lines but {request.target} has {len(targets)}; "
-            "they must be translations of each other, line for line"
-        )
+    sources, targets = read_line_pairs(request.source, request.target, request.encoding)
     translator = Translator.load(request.model, choose_device(request.device, "--device"))
     changes = {} if request.length_penalty is None else {"length_penalty": request.length_penalty}
     tokenizer, alpha = translator.tokenizer, translator.options(**changes).length_penalty

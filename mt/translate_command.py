@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mt.data.encodings import decode_text, normalise
+from mt.data.encodings import normalise
 from mt.document_command import DocumentOptions, fitting, is_document, summary, translate_document
 from mt.documents.content import START_BYTES, refuse_other_content
 from mt.documents.kinds import format_of
@@ -55,6 +55,8 @@ def translate_lines(request: TranslateRequest) -> None:
     """Translate what was asked for, and print or write it, line for line or as a document; without anything to translate, ask for it."""
     if request.sentences and request.input is not None:
         raise DataError("give sentences or --input, not both")
+    if request.sentences and request.document.encoding:
+        raise DataError("--encoding is for a file or standard input; sentences on the command line have none. Drop it")
     _refuse_unused(request)
     refuse_unwritable(request.output)
     refuse_unwritable(request.alignment)
@@ -256,16 +258,15 @@ def _lines_to_translate(request: TranslateRequest) -> list[str]:
     if request.sentences:
         _refuse_files(request.sentences)
         return [normalise(sentence) for sentence in request.sentences]
-    if request.input is not None and str(request.input) != "-":
-        from mt.data.corpus import read_lines
+    from mt.data.text_lines import lines_of, read_lines
 
-        return read_lines(request.input)
+    if request.input is not None and str(request.input) != "-":
+        return read_lines(request.input, request.document.encoding)
     if sys.stdin.isatty():
         print("reading sentences from the keyboard, one a line; Ctrl-D ends", file=sys.stderr)
     data = sys.stdin.buffer.read()
     refuse_other_content(data[:START_BYTES], "standard input", "text", asked=False)
-    text = decode_text(data, "standard input")
-    return [normalise(line) for line in text.removesuffix("\n").split("\n")] if text else []
+    return lines_of(data, "standard input", request.document.encoding)
 
 
 _FILE_NAME = re.compile(r"\S+\.(txt|text|tsv|csv|jsonl|json|srt|vtt|md|markdown|ko|en|docx|pdf|html)", re.IGNORECASE)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.columns import Wanted
-from mt.data.encodings import text_blocks, text_of
 from mt.data.gather import Gathered, Gatherer, PairDigest, find_gathered
-from mt.data.parallel import Cleaner, LineCounts, Side, counted, listed, unequal
-from mt.data.table_text import Faults, split_lines
+from mt.data.parallel import LineCounts, Side, counted, listed, unequal
+from mt.data.table_text import Faults
 from mt.data.tables import Table, choose_columns, content_hash, describe_choice, pairs_of, read_hub, read_table
+from mt.data.text_lines import Cleaner, read_lines
 from mt.errors import DataError
 
 _log = logging.getLogger("mt")
@@ -55,26 +55,6 @@ class Corpus:
     def line_of(self, index: int) -> int:
         """The 1-based line (or row, see `unit`) of pair `index` in its file, for messages."""
         return index + 1 if self.lines is None else self.lines[index]
-
-
-def read_lines(path: Path, encoding: str | None = None) -> list[str]:
-    """The lines of a text file (.gz too), each as `normalise` makes it; split at line feeds only.
-
-    encoding: None: UTF-8. Raises DataError when the file cannot be read or is not in that encoding. How many lines were not NFC is logged.
-    """
-    return _cleaned_lines(text_blocks(path, encoding), path)
-
-
-def lines_of(data: bytes, name: str, encoding: str | None = None) -> list[str]:
-    """The same for what standard input brought. name: for messages."""
-    return _cleaned_lines(text_of(data, name, encoding), name)
-
-
-def _cleaned_lines(texts: Iterator[str], name: Path | str) -> list[str]:
-    clean = Cleaner(name)
-    lines = [line for text in texts for line in clean(split_lines(text))]
-    clean.tell()
-    return lines
 
 
 def read_line_pairs(source: Path, target: Path, encoding: str | None = None) -> tuple[list[str], list[str]]:

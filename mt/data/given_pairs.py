@@ -212,7 +212,8 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     names = tuple(side.name for side in sides)
     columns_given = {} if names == languages else {"source_column": names[0], "target_column": names[1]}
     guessed = not _told(sides, asked) or (len(columns) > 2 and not (asked.source_column and asked.target_column))
-    return _Found(CorpusConfig(file=path, **columns_given, **_encoding(path, asked)), languages, _statement(f"{path}: ", sides, languages), guessed)
+    corpus = CorpusConfig(file=path, **columns_given, **_encoding(path, asked))
+    return _Found(corpus, languages, _statement(f"{path}: ", sides, languages), guessed)
 
 
 def table_columns(path: Path, wanted: Sequence[str] = (), encoding: str | None = None) -> list[Column]:

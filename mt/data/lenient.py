@@ -142,7 +142,13 @@ class LenientCorpus:
         if is_json:
             texts = _sound_lines(texts, faults)
         wanted = strict.wanted_columns(self.config, self.source_language, self.target_language)
-        table, choice = choose_columns(strict.open_table(self.config, faults, texts), wanted)
+        table = strict.open_table(self.config, faults, texts)
+        try:
+            table, choice = choose_columns(table, wanted)
+        except DataError:
+            if any("\r" in name for name in table.names):
+                raise DataError(f"{path}: line 1 {LONE_RETURN}") from None
+            raise
         if is_text and not is_json:
             table = replace(table, blocks=_sound_rows(table.blocks, choice.header, faults))
         for pairs in pairs_of(table, choice, faults):

@@ -3,42 +3,19 @@
 Which corpus they are and what becomes of the pairs is corpus.py's.
 """
 
-import logging
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.encodings import normalise, text_blocks
+from mt.data.encodings import text_blocks
 from mt.data.table_text import split_lines
+from mt.data.text_lines import Cleaner
 from mt.errors import DataError
 
-_log = logging.getLogger("mt")
 _MOST_SHOWN = 5
 """How many line numbers a message lists."""
-
-
-class Cleaner:
-    """Normalises texts, block by block; how many were not NFC is told at the end, since it explains differences to other programs."""
-
-    def __init__(self, origin: Path | str):
-        self._origin, self._decomposed, self._total = origin, 0, 0
-
-    def __call__(self, texts: Sequence[str]) -> list[str]:
-        """The texts as `normalise` makes them."""
-        self._total += len(texts)
-        self._decomposed += sum(not unicodedata.is_normalized("NFC", text) for text in texts)
-        return [normalise(text) for text in texts]
-
-    def tell(self) -> None:
-        """Log the count, when there is something to tell."""
-        if self._decomposed:
-            _log.info(
-                "%s: %d of %d lines were not in Unicode NFC (decomposed Korean, as from macOS) and have been composed.",
-                self._origin, self._decomposed, self._total,
-            )
 
 
 class Side:

@@ -11,7 +11,7 @@ from tests.command_line import run_mt
 
 UNKNOWN = [
     "tmx", "xlf", "xliff", "yaml", "yml", "smi", "sami", "lrc", "ttml", "dfxp", "ass", "ssa", "sub", "idx", "ini", "cfg", "conf",
-    "properties", "toml", "resx", "strings", "po", "pot", "mo", "ipynb", "html", "htm", "xhtml", "xml", "json", "tex", "rst", "adoc",
+    "properties", "toml", "resx", "strings", "po", "pot", "mo", "ipynb", "html", "htm", "xhtml", "xml", "tex", "rst", "adoc",
     "docx", "doc", "pdf", "odt", "rtf", "epub", "hwp", "hwpx", "xlsx", "pptx", "zip", "xz", "bz2", "7z", "parquet", "ts", "arb",
     "plist", "py", "js", "css", "sql", "log", "bak", "out", "in", "src", "tok", "csv~", "markdownx",
 ]  # fmt: skip

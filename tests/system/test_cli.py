@@ -160,7 +160,7 @@ def test_empty_lines_keep_their_places(model: Path) -> None:
 
 
 def test_line_separators_inside_a_line_are_not_line_ends(model: Path) -> None:
-    text = "ba\u2028be\nbi\x0cbo\x85bu\nka\rke\n"
+    text = "ba\u2028be\nbi\x0cbo\x85bu\nka\x0bke\n"
     assert run_mt("translate", stdin=text.encode()).stdout.count("\n") == 3
 
 
