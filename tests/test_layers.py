@@ -13,7 +13,8 @@ import mt
 
 PACKAGE = Path(mt.__file__).parent
 LAYERS = (
-    ("mt.errors", "mt.encoding_names", "mt.files", "mt.visible", "mt.text_table", "mt.output", "mt.translation", "mt.memory", "mt.install_hint"),
+    ("mt.errors", "mt.encoding_names", "mt.files", "mt.visible", "mt.text_table", "mt.output", "mt.translation", "mt.memory",
+     "mt.install_hint"),
     ("mt.config", "mt.config_fields", "mt.config_problems", "mt.config_yaml", "mt.config_file", "mt.config_advice", "mt.config_kinds",
      "mt.config_explain"),
     ("mt.data", "mt.model", "mt.decoding"),
