@@ -63,6 +63,13 @@ class EngineCheck:
         return not self.differs and self.certain >= LEAST_CERTAIN
 
     @property
+    def described(self) -> str:
+        """Its settings, for a person."""
+        method = "greedy" if self.settings.get("method") == "greedy" else f"beam {self.settings.get('beam_size')}"
+        names = ("length_penalty", "max_length_ratio", "max_length_extra")
+        return ", ".join([method, *(f"{name} {self.settings.get(name):g}" for name in names)])
+
+    @property
     def verdict(self) -> str:
         """In words."""
         found = f"{self.sentences} sentences compared, numpy was certain of {self.certain}"
@@ -160,7 +167,9 @@ def _read(place: Path, weights_hash: str) -> list[EngineCheck]:
 def _checked(check: EngineCheck) -> EngineCheck:
     """The same; ValueError when a field holds something else than it should."""
     counts = (check.sentences, check.certain, check.different, check.other_probabilities)
-    right = all(type(count) is int for count in counts) and isinstance(check.settings, dict) and isinstance(check.origin, str)
+    right = all(type(count) is int for count in counts) and isinstance(check.origin, str)
+    right = right and check.settings.keys() == settings_that_matter(DecodingConfig()).keys()
+    right = right and all(type(value) in (int, float) for name, value in check.settings.items() if name != "method")
     if not right or type(check.largest_difference) not in (int, float):
         raise ValueError
     return check

@@ -17,6 +17,7 @@ from typing import Any
 from mt.config_fields import SPLITS
 from mt.config_problems import every_key
 from mt.config_yaml import read_yaml
+from mt.engine_record import read_checks
 from mt.errors import MtError
 from mt.run_lock import is_held
 from mt.runs import RunDirectory, weights_of
@@ -52,6 +53,9 @@ class RunFacts:
     """As in summary.json: scores with signatures."""
     seconds: float | None = None
     """Time trained; of an unfinished run up to its last checkpoint."""
+    numpy: str = ""
+    """Of a finished Transformer, whether `mt translate` translates short inputs in numpy, without loading torch: "yes", "no" with a reason,
+    or "later" while the two have not been compared on these weights (mt/engine_record.py)."""
     changed: float = 0.0
     """When one of its files was last written, in seconds since 1970."""
 
@@ -134,8 +138,23 @@ def read_facts(path: Path, now: float | None = None) -> RunFacts:
     state = "running" if held else "finished" if summary else "stopped"
     return RunFacts(
         path, "damaged" if reader.problems else state, tuple(reader.problems), settings,
-        max_steps=_whole(settings.get("training.max_steps")), changed=changed, **facts,
+        max_steps=_whole(settings.get("training.max_steps")), changed=changed, numpy=_numpy(run, settings, summary), **facts,
     )
+
+
+def _numpy(run: RunDirectory, settings: Mapping[str, str], summary: Mapping[str, Any]) -> str:
+    """RunFacts.numpy."""
+    weights_hash = summary.get("weights_sha256")
+    if settings.get("model.architecture") != "transformer" or not isinstance(weights_hash, str):
+        return ""
+    if settings.get("model.activation") == "gelu":
+        return "no: model.activation is gelu"
+    checks = read_checks(run.weights_path, weights_hash)
+    if any(check.differs for check in checks):
+        return "no: it differs from torch"
+    if any(check.passed for check in checks):
+        return "yes"
+    return "no: too few certain translations" if checks else "later: from the second use on"
 
 
 def _finished(summary: Mapping[str, Any], reader: _Reader) -> dict[str, Any]:

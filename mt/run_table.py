@@ -143,5 +143,6 @@ _COLUMNS = (
     _Column("test BLEU", _score("test", "bleu", 2), 1),
     _Column("test chrF", _score("test", "chrf", 2), 7),
     _Column("trained", lambda run: duration(run.seconds) if run.seconds else "", 2),
+    _Column("numpy", lambda run: run.numpy.split(":")[0], 6, False),
     _Column("changed", _changed, 0),
 )

@@ -3,12 +3,12 @@
 Each check translates the same sentences in two ways and compares tokens and scores. With a Transformer in fp32 on a CPU both must be equal
 to the last bit where only the company of a sentence changes; where the arithmetic itself is another (the whole target read at once instead
 of step by step; numpy instead of torch; a recurrent model, whose kernels look at the batch; a GPU), scores may differ by rounding, tokens
-may not. bf16 and int8 are approximations, and may translate a share of the sentences in another way.
+may not. bf16 and int8 are approximations, and may translate a share of the sentences in another way. A check that compared nothing says so.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,6 +22,7 @@ from mt.errors import DecodingError
 from mt.instant.layers import UnsuitedWeightsError
 from mt.instant.search import UncertainError, search
 from mt.instant.transformer import Transformer as NumpyTransformer
+from mt.instant.translator import WIDEST
 from mt.model.interface import TranslationModel
 from mt.model.transformer import Transformer
 from mt.stored_model import parameters_of
@@ -32,6 +33,8 @@ APPROXIMATE = {"bf16": 0.25, "int8": 0.25}
 """The share of the translations that may be others in a precision below fp32, above what was seen (5 to 15 %): near-ties are many."""
 IN_NUMPY = "torch – numpy, where it is certain"
 """The name of that check."""
+_NOT_IN_NUMPY = ("no_repeat_ngram", "coverage_penalty", "mbr", "shortlist", "precision")
+"""Decoding settings with which numpy does not translate."""
 _APPROXIMATE_SCORE = 1.0
 """How far apart the log-probabilities of a whole translation may be there."""
 
@@ -44,15 +47,17 @@ class Check:
 
     name: str
     compared: int
-    """Sentences that both ways were asked for."""
+    """Sentences that both ways translated. 0: the check proved nothing."""
     other_tokens: tuple[int, ...]
-    """Numbers of the sentences, from 1, with other translations."""
+    """Numbers of the sentences, counted from 1 over all that were given, with other translations."""
     other_scores: int
     """Sentences with equal translations whose scores differ in any bit."""
     largest: float
     """The largest difference between two log-probabilities of equal translations."""
     allowed: float = 0.0
     """The share of the sentences that may have other translations; above 0 one way is an approximation."""
+    note: str = ""
+    """What else is to be known of the comparison."""
 
     @property
     def passed(self) -> bool:
@@ -64,6 +69,8 @@ class Check:
     @property
     def verdict(self) -> str:
         """In words."""
+        if not self.compared:
+            return "nothing was compared"
         if self.allowed and self.passed:
             return "nearly the same"
         if self.other_tokens:
@@ -73,10 +80,12 @@ class Check:
         return "the same tokens, scores within rounding" if self.passed else "OTHER SCORES"
 
 
-def compare(name: str, ones: Sequence[NBest], others: Sequence[NBest], allowed: float = 0.0) -> Check:
-    """The best hypotheses of both. allowed: see Check."""
+def compare(
+    name: str, ones: Sequence[NBest], others: Sequence[NBest], allowed: float = 0.0, numbers: Sequence[int] | None = None
+) -> Check:
+    """The best hypotheses of both. allowed: see Check. numbers: of the sentences; default: from 1 on."""
     other_tokens, other_scores, largest = [], 0, 0.0
-    for number, ([one, *_], [other, *_]) in enumerate(zip(ones, others, strict=True), 1):
+    for number, [one, *_], [other, *_] in zip(numbers or range(1, len(ones) + 1), ones, others, strict=True):
         if (one.tokens, one.finished) != (other.tokens, other.finished):
             other_tokens.append(number)
             continue
@@ -93,7 +102,9 @@ def run_checks(
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[Check]:
     """All checks on these sentences (empty ones are left out). options: with beam search. progress: told each check's name first."""
-    sources = [source for source in tokenizer.encode_source(lines) if len(source) > 1]
+    numbered = [(number, source) for number, source in enumerate(tokenizer.encode_source(lines), 1) if len(source) > 1]
+    numbers, sources = [number for number, _ in numbered], [source for _, source in numbered]
+    asked = options
     options = options.model_copy(update={"method": "beam", "nbest": 1, "precision": "fp32"})
 
     def translated(sources: Sequence[Sequence[int]] = sources, **changes: object) -> list[list[Hypothesis]]:
@@ -114,30 +125,48 @@ def run_checks(
     found = []
     for name, run in checks:
         progress(name)
-        found.append(compare(name, *run()))
-    if isinstance(model, Transformer):
-        progress(IN_NUMPY)
-        found += _in_numpy(model, sources, usual, options)
+        found.append(compare(name, *run(), numbers=numbers))
+    progress(IN_NUMPY)
+    found.append(_in_numpy(model, numbered, translated, asked))
     for precision, share in APPROXIMATE.items():
         name = f"fp32 – {precision}"
         progress(name)
         with suppress(DecodingError):  # this model or machine has no int8
-            found.append(compare(name, usual, translated(precision=precision), share))
+            found.append(compare(name, usual, translated(precision=precision), share, numbers))
     return found
 
 
-def _in_numpy(model: Transformer, sources: Sequence[Sequence[int]], usual: Sequence[NBest], options: DecodingConfig) -> list[Check]:
-    """The search that `mt translate` has for a few sentences, on those that it is certain of; none where it cannot compute the model."""
+def _in_numpy(
+    model: TranslationModel, numbered: Sequence[tuple[int, Sequence[int]]], translated: Callable[..., list[list[Hypothesis]]],
+    options: DecodingConfig,
+) -> Check:
+    """The search that `mt translate` has for a few sentences, on those that it is certain of, with the settings that it has.
+
+    numbered: the sentences with their numbers. options: the run's own.
+    """
+    if not isinstance(model, Transformer):
+        return Check(IN_NUMPY, 0, (), 0, 0.0, note="only a Transformer is also translated in numpy: torch translates everything")
     tensors = {name: tensor.cpu().numpy() for name, tensor in parameters_of(model).items()}
     try:
         net = NumpyTransformer(model.config, model.source_embedding.num_embeddings, len(model.output_weight_VD), tensors)
-    except UnsuitedWeightsError:
-        return []
-    pairs = []
-    for source, hypotheses in zip(sources, usual, strict=True):
+    except UnsuitedWeightsError as error:
+        return Check(IN_NUMPY, 0, (), 0, 0.0, note=f"numpy has no counterpart of this model ({error}): torch translates everything")
+    default = DecodingConfig()
+    left_out = [f"decoding.{name}" for name in _NOT_IN_NUMPY if getattr(options, name) != getattr(default, name)]
+    notes = [f"compared without {', '.join(left_out)}: with such settings torch translates everything"] if left_out else []
+    if options.beam_size >= WIDEST:
+        notes.append(f"with a beam of {WIDEST} or more torch translates everything")
+    plain = {name: getattr(default, name) for name in _NOT_IN_NUMPY}
+    options = options.model_copy(update=plain | {"method": "beam", "nbest": 1})
+    certain, pairs = [], []
+    for (number, source), hypotheses in zip(numbered, translated(**plain), strict=True):
         with suppress(UncertainError):
             pairs.append((hypotheses, [search(net, list(source), options, length_limit(len(source) - 1, options))]))
-    return [compare(IN_NUMPY, [one for one, _ in pairs], [other for _, other in pairs])] if pairs else []
+            certain.append(number)
+    if not pairs:
+        notes.append(f"numpy was certain of none of {len(numbered)} sentences, and leaves them to torch")
+    found = compare(IN_NUMPY, [one for one, _ in pairs], [other for _, other in pairs], numbers=certain)
+    return replace(found, note="; ".join(notes))
 
 
 def _scored(

@@ -66,7 +66,7 @@ def test_model(request: SelftestRequest) -> bool:
     """Run every check of mt/selftest.py and print the table; whether all passed."""
     from mt.runs import shown
     from mt.selftest import run_checks
-    from mt.text_table import text_table
+    from mt.text_table import text_table, wrap
     from mt.training.hardware import choose_device
     from mt.translator import Translator
 
@@ -79,15 +79,31 @@ def test_model(request: SelftestRequest) -> bool:
     with status_line() as progress:
         checks = run_checks(translator.model, translator.tokenizer, options, lines, lambda name: progress(f"{name} …"))
     print(f"{shown(translator.path)}: {len(lines)} sentences, beam {options.beam_size}")
-    rows = [(check.name, check.verdict, str(len(check.other_tokens)), str(check.other_scores), f"{check.largest:.1e}") for check in checks]
-    header = ("two ways", "they give", "other tokens", "other scores", "by at most")
+    rows = [
+        (check.name, check.verdict, str(check.compared), str(len(check.other_tokens)), str(check.other_scores), f"{check.largest:.1e}")
+        for check in checks
+    ]
+    header = ("two ways", "they give", "sentences", "other tokens", "other scores", "by at most")
     print(text_table(header, rows, numbers_from=2, width=terminal_width(), text_last=False))
+    notes = [f"{check.name}: {check.note}" for check in checks if check.note] + engine_lines(translator.path)
+    print("\n".join(line for note in notes for line in wrap(note, terminal_width())))
     failed = [check for check in checks if not check.passed]
     for check in failed:
         if check.other_tokens:
             numbers = ", ".join(map(str, check.other_tokens[:5]))
             print(f"{check.name}: other translations of sentence {numbers}; the first is: {lines[check.other_tokens[0] - 1]}")
     return not failed
+
+
+def engine_lines(weights: Path) -> list[str]:
+    """What was found when numpy was compared with torch before it may translate with these weights (mt/engine_record.py)."""
+    from mt.engine_record import read_checks
+    from mt.runs import file_hash
+
+    checks = read_checks(weights, file_hash(weights))
+    if not checks:
+        return ["engine of short inputs: numpy has not been compared with torch on these weights; 'mt translate' does it at its first use"]
+    return [f"engine of short inputs, {check.described}: {check.verdict}" for check in checks]
 
 
 def _sentences(request: SelftestRequest, translator) -> list[str]:

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from mt.config import DecodingConfig
 from mt.config_file import dump_config, load_config
 from mt.config_yaml import read_yaml
+from mt.engine_record import EngineCheck, add_check, settings_that_matter
 from mt.run_facts import count_in_header, duration, read_facts, read_settings, tail_lines
 from mt.run_lock import is_held, locked
 from mt.run_table import run_table
-from mt.runs import RunDirectory
+from mt.runs import RunDirectory, file_hash
 from mt.text_table import display_width
 from tests.command_line import run_mt
 
@@ -88,6 +90,19 @@ def test_who_asks_for_the_lock_keeps_nobody_from_training(run: Path) -> None:
         threading.Timer(0.03, lambda: fcntl.flock(stream, fcntl.LOCK_UN)).start()
         with locked(RunDirectory(run)):
             assert is_held(RunDirectory(run))
+
+
+def test_whether_numpy_translates_with_a_run_is_known(run: Path) -> None:
+    assert read_facts(run).numpy == "yes" and " yes " in run_table([read_facts(run)], 160)
+    (run / "engines.json").unlink()
+    assert read_facts(run).numpy == "later: from the second use on"
+    settings, weights = settings_that_matter(DecodingConfig()), run / "model.safetensors"
+    for wrong, told in (({"certain": 3}, "no: too few certain translations"), ({"different": 1}, "no: it differs from torch")):
+        fields = {"sentences": 48, "certain": 40, "different": 0, "other_probabilities": 0, "largest_difference": 0.0, "origin": "valid"}
+        add_check(weights, file_hash(weights), EngineCheck(settings=settings, **fields | wrong))
+        assert read_facts(run).numpy == told
+    unfinish(run)
+    assert read_facts(run).numpy == ""
 
 
 def test_a_run_that_has_saved_nothing_is_a_run(run: Path) -> None:

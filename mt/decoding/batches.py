@@ -6,6 +6,7 @@ Text and tokenizer are not its matter; see mt/translator.py.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from queue import SimpleQueue
 
 import torch
@@ -137,7 +138,7 @@ def _search_in_threads(
             found.put(None)
 
     with ThreadPoolExecutor(len(searches), thread_name_prefix="search") as pool:
-        workers = [pool.submit(work, search) for search in searches]
+        workers = [pool.submit(copy_context().run, work, search) for search in searches]  # the precision belongs to the context
         try:
             for _ in workers:
                 yield from iter(found.get, None)

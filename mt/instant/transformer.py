@@ -51,7 +51,7 @@ class Transformer:
     def __init__(self, config: ModelConfig, source_vocab: int, target_vocab: int, tensors: Mapping[str, ndarray]):
         """UnsuitedWeightsError for an architecture that is not computed here, and for weights that do not fit the configuration."""
         if config.architecture != "transformer" or config.activation == "gelu":  # numpy has no error function
-            raise UnsuitedWeightsError(config.activation)
+            raise UnsuitedWeightsError(f"activation {config.activation}")
         weights = Weights(tensors)
         self.config = config
         self.source_embedding_VD = weights.take("source_embedding.weight", source_vocab, config.d_model)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mt.instant.transformer import Transformer
     from mt.translator import Translator
 
-_WIDEST = 64
+WIDEST = 64
 """With a beam this wide torch is faster."""
 _MOST_WORK = 10**10
 """Parameters times source tokens up to which lines are translated one by one: about what takes as long as loading torch and its batches."""
@@ -171,5 +171,5 @@ def is_plain(options: DecodingConfig) -> bool:
         and not options.coverage_penalty
         and not options.shortlist
         and options.precision == "fp32"
-        and options.beam_size < _WIDEST
+        and options.beam_size < WIDEST
     )

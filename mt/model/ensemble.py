@@ -60,10 +60,10 @@ class Ensemble(TranslationModel):
         """Enough for each member."""
         return max(member.source_length(longest) for member in self.members)
 
-    def use_int8(self, on: bool) -> None:
-        """Every member, or none."""
+    def check_int8(self) -> None:
+        """Every member must."""
         for member in self.members:
-            member.use_int8(on)
+            member.check_int8()
 
     def states(self, source_BS: Tensor, decoder_input_BT: Tensor) -> Tensor:
         """There are none: members may differ in width, and only probabilities can be averaged."""

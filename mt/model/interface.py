@@ -15,12 +15,17 @@ The dimension key (a tensor's name ends in its dimensions, `x_BSD` is sentences 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from mt.errors import DecodingError
+
+int8_products: ContextVar[bool] = ContextVar("int8_products", default=False)
+"""Whether linear maps that can multiply by whole numbers of 8 bits do so; set by mt/decoding/precision.py. It belongs to a search, not to a
+model: searches in several threads may share a model and calculate in different precisions."""
 
 
 @dataclass
@@ -97,16 +102,12 @@ class TranslationModel(nn.Module, ABC):
             return 1
         return 4 if torch.get_num_threads() == 1 else 16
 
-    def use_int8(self, on: bool) -> None:
-        """Translate with linear maps of 8 bits from now on, or no more; weights and training stay as they are.
-
-        Raises DecodingError where that is not possible.
-        """
-        if on:
-            raise DecodingError(
-                "decoding.precision=int8 needs a model of architecture transformer, on a CPU that multiplies whole numbers of 8 bits fast "
-                "(VNNI or AMX): take fp32, or bf16"
-            )
+    def check_int8(self) -> None:
+        """Raise DecodingError where the model cannot translate with linear maps of 8 bits (`int8_products`)."""
+        raise DecodingError(
+            "decoding.precision=int8 needs a model of architecture transformer, on a CPU that multiplies whole numbers of 8 bits fast "
+            "(VNNI or AMX): take fp32, or bf16"
+        )
 
     def source_length(self, longest: int) -> int:
         """To what length sources are padded for `encode`, the longest having that many tokens."""

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from mt.model.interface import int8_products
+
 _FEW_ROWS = 32
 _SHORT_SUM = 128
 """Up to this many terms both libraries add in the same order, and for few rows MKL is called in half the time."""
@@ -40,22 +42,29 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 class Linear(nn.Linear):
     """nn.Linear through `linear`: same parameters, same values, in training the same arithmetic."""
 
-    int8 = False
-    """Multiply by whole numbers of 8 bits where nothing is to be differentiated. Only where `has_int8`."""
+    takes_int8 = False
+    """Whether it multiplies by whole numbers of 8 bits while `int8_products` is set and nothing is to be differentiated."""
     _whole: "tuple[tuple, Int8Linear] | None" = None
 
     def forward(self, x: Tensor) -> Tensor:
         """x · Wᵀ + b."""
-        if self.int8 and not torch.is_grad_enabled():
+        if self.takes_int8 and not torch.is_grad_enabled() and not torch.compiler.is_compiling() and int8_products.get():
             return self._in_whole_numbers()(x)
         return linear(x, self.weight, self.bias)
 
     def _in_whole_numbers(self) -> "Int8Linear":
-        """This map in 8 bits; made anew only when the weights have changed since."""
+        """This map in 8 bits; made again only when the weights have changed since."""
         versions = tuple((weight.data_ptr(), weight._version) for weight in self.parameters())
-        if self._whole is None or self._whole[0] != versions:
-            self._whole = versions, Int8Linear(self.weight.detach(), None if self.bias is None else self.bias.detach())
-        return self._whole[1]
+        whole = self._whole  # another thread may replace it
+        if whole is None or whole[0] != versions:
+            whole = versions, Int8Linear(self.weight.detach(), None if self.bias is None else self.bias.detach())
+            self._whole = whole
+        return whole[1]
+
+    def train(self, mode: bool = True) -> "Linear":
+        """As nn.Module's; the map in 8 bits is forgotten, since training changes weights."""
+        self._whole = None
+        return super().train(mode)
 
 
 class PreparedLinear:

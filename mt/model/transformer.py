@@ -17,7 +17,7 @@ from mt.data.special_ids import PAD
 from mt.errors import DecodingError
 from mt.model.attention import MultiHeadAttention, causal_mask, mask_bias, memory_positions, padding_mask
 from mt.model.dropout import Dropout
-from mt.model.interface import DecoderState, Encoded, TranslationModel, output_rows, wanted_rows
+from mt.model.interface import DecoderState, Encoded, TranslationModel, int8_products, output_rows, wanted_rows
 from mt.model.linear import Arithmetic, Linear, has_int8, linear
 from mt.model.positions import build_positions
 from mt.model.prepared_decoder import PreparedDecoder
@@ -168,11 +168,13 @@ class Transformer(TranslationModel):
         pre = config.norm_position == "pre"
         self.encoder_norm = build_norm(config.norm, config.d_model) if pre else nn.Identity()
         self.decoder_norm = build_norm(config.norm, config.d_model) if pre else nn.Identity()
-        self._int8 = False
         self._prepared: tuple[tuple, PreparedDecoder] | None = None
         self.output = None
         if config.tie_embeddings == "none":
             self.output = Linear(config.d_model, target_vocab, bias=False)
+        for layer in self.encoder.modules():
+            if isinstance(layer, Linear):
+                layer.takes_int8 = True
         initialise(self)
 
     @property
@@ -261,22 +263,20 @@ class Transformer(TranslationModel):
         return logits_GV
 
     def _prepare(self, dtype: torch.dtype) -> PreparedDecoder:
-        """The decoder as translating wants it; made anew only when weights have changed since."""
+        """The decoder as translating wants it; made again only when weights, dtype or arithmetic are others."""
         weights = [*self.decoder.parameters(), *self.decoder_norm.parameters(), self.output_weight_VD]
-        arithmetic = Arithmetic(dtype, self._int8)
+        arithmetic = Arithmetic(dtype, int8_products.get())
         versions = (arithmetic, *((weight.data_ptr(), weight._version) for weight in weights))
-        if self._prepared is None or self._prepared[0] != versions:
-            self._prepared = versions, PreparedDecoder(self.decoder, self.decoder_norm, self.output_weight_VD, arithmetic)
-        return self._prepared[1]
+        prepared = self._prepared  # another thread may replace it
+        if prepared is None or prepared[0] != versions:
+            prepared = versions, PreparedDecoder(self.decoder, self.decoder_norm, self.output_weight_VD, arithmetic)
+            self._prepared = prepared
+        return prepared[1]
 
-    def use_int8(self, on: bool) -> None:
-        """Translate with linear maps of 8 bits from now on, or no more."""
-        if on and not has_int8(self.output_weight_VD.device):
-            super().use_int8(on)
-        self._int8 = on
-        for layer in self.encoder.modules():
-            if isinstance(layer, Linear):
-                layer.int8 = on
+    def check_int8(self) -> None:
+        """On a CPU that has it."""
+        if not has_int8(self.output_weight_VD.device):
+            super().check_int8()
 
     def train(self, mode: bool = True) -> "Transformer":
         """As nn.Module's; what was prepared for translating is forgotten, since training changes weights."""

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ from mt.export.check import check
 from mt.model import transformer
 from mt.model.build import build_model
 from mt.model.ensemble import Ensemble
-from mt.model.interface import TranslationModel
+from mt.model.interface import TranslationModel, int8_products
 from mt.model.linear import Int8Linear, Linear, has_int8
+from mt.stored_model import load_parameters, parameters_of
 from mt.training.trainer import train
+from mt.training.weights import borrowed_weights
 from mt.translator import Translator
 from tests.command_line import run_mt
 from tests.tiny import tiny_config
@@ -80,9 +83,9 @@ def test_no_map_of_8_bits_falls_back_to_onednns_reference_which_takes_a_thousand
 @needs_int8
 def test_a_map_whose_weights_change_is_made_anew() -> None:
     layer = Linear(8, 8)
-    layer.int8 = True
+    layer.takes_int8 = True
     x = torch.randn(2, 8)
-    with torch.no_grad():
+    with torch.no_grad(), calculating(random_model(), "int8"):
         first = layer(x)
         layer.weight.mul_(-1.0)
         layer.bias.mul_(-1.0)
@@ -145,7 +148,53 @@ def test_a_failure_inside_leaves_the_model_in_fp32() -> None:
     model = random_model()
     with pytest.raises(RuntimeError, match="inside"), calculating(model, "int8"):
         raise RuntimeError("inside")
-    assert not any(layer.int8 for layer in model.modules() if isinstance(layer, Linear))
+    assert not int8_products.get()
+
+
+@needs_int8
+def test_an_fp32_search_inside_leaves_the_outer_one_in_8_bits() -> None:
+    model = random_model()
+    with calculating(model, "int8"):
+        with calculating(model, "fp32"):
+            assert not int8_products.get()
+        assert int8_products.get()
+
+
+@needs_int8
+@pytest.mark.usefixtures("two_threads")
+def test_the_threads_of_a_search_calculate_in_its_precision() -> None:
+    """Outside the main thread there are no forks."""
+    model, options = random_model(), DecodingConfig(beam_size=3, precision="int8")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(translate_ids, model, SOURCES, options).result() == translate_ids(model, SOURCES, options)
+
+
+@needs_int8
+def test_searches_in_two_threads_share_a_model_and_not_its_precision() -> None:
+    model = random_model()
+    options = {name: DecodingConfig(beam_size=3, precision=name) for name in ("int8", "fp32", "bf16")}
+    alone = {name: translate_ids(model, SOURCES, one) for name, one in options.items()}
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [(name, pool.submit(translate_ids, model, SOURCES, options[name])) for _ in range(4) for name in options]
+        for name, job in jobs:
+            assert job.result() == alone[name], name
+
+
+@needs_int8
+@pytest.mark.parametrize("how", ["loaded", "borrowed"])
+def test_weights_that_are_written_into_a_model_are_those_that_translate(how: str) -> None:
+    """In every precision, also where the old ones had been prepared; and what was borrowed is given back."""
+    model, other = random_model(3), random_model(4)
+    expected = {name: translate_ids(other, SOURCES[:5], DecodingConfig(precision=name)) for name in ("fp32", "bf16", "int8")}
+    own = {name: translate_ids(model, SOURCES[:5], DecodingConfig(precision=name)) for name in expected}
+    new = {name: tensor.clone() for name, tensor in parameters_of(other).items()}
+    with nullcontext() if how == "loaded" else borrowed_weights(model, new):
+        if how == "loaded":
+            load_parameters(model, new, Path("elsewhere"))
+        for name in ("int8", "fp32", "bf16"):
+            assert translate_ids(model, SOURCES[:5], DecodingConfig(precision=name)) == expected[name], name
+    if how == "borrowed":
+        assert {name: translate_ids(model, SOURCES[:5], DecodingConfig(precision=name)) for name in own} == own
 
 
 @pytest.mark.parametrize("name", ["bf16", pytest.param("int8", marks=needs_int8)])

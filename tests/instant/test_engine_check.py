@@ -68,7 +68,8 @@ def change_weights(run: Path) -> None:
     beside = run / "beside"
     beside.write_bytes(serialise(tensors, stored.tokenizer.fingerprint()))
     os.replace(beside, run / "model.safetensors")
-    (run / "summary.json").unlink(missing_ok=True)
+    summary = json.loads((run / "summary.json").read_text()) | {"weights_sha256": file_hash(run / "model.safetensors")}
+    (run / "summary.json").write_text(json.dumps(summary))
 
 
 def made(run: Path, **changes: object) -> EngineCheck:

@@ -1,5 +1,6 @@
 """A run translates at once, without torch, and as it would with torch; what numpy cannot be sure of, torch says."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from mt.errors import ConfigError, RunError
 from mt.instant import search as numpy_search
 from mt.instant import translator as instant
 from mt.instant.translator import InstantTranslator
+from mt.runs import file_hash
 from mt.stored_files import find_stored
 from mt.stored_model import read_tensors, serialise
 from mt.translate_command import open_translator
@@ -137,11 +139,12 @@ def test_it_is_taken_where_nothing_is_asked_that_it_lacks(trained_run: Path) -> 
 def test_weights_of_another_kind_are_torchs(trained_run: Path, tmp_path: Path, counted: Callable[[], int], change: object) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained_run, run)
-    (run / "summary.json").unlink()  # which knows their hash
     stored = find_stored(run)
     tensors = read_tensors(stored.weights)
     changed = {name: tensor.to(change) if isinstance(change, torch.dtype) else tensor * change for name, tensor in tensors.items()}
     stored.weights.write_bytes(serialise(changed, stored.tokenizer.fingerprint()))
+    summary = json.loads((run / "summary.json").read_text()) | {"weights_sha256": file_hash(stored.weights)}
+    (run / "summary.json").write_text(json.dumps(summary))
     outcome = run_mt("translate", "--model", str(run), "ba be bi")
     assert counted() == 1 and outcome == run_mt("translate", "--engine", "torch", "--model", str(run), "ba be bi")
     assert outcome.exit_code == (0 if isinstance(change, torch.dtype) else 2)
