@@ -72,13 +72,16 @@ class Inline:
         return [text.strip() for text, literal in self._runs() if not literal and text.strip()]
 
     def joined(self, translations: Mapping[str, str], between: str = " ") -> str:
-        """The text with the segments replaced by their translations, the markers around them. One without a translation stays.
+        """The text with the segments replaced by their translations, the markers around them. One without a translation stays; if all
+        stay, the text as it is (the part is then written raw).
 
         between: what separates words in the target language. A Korean particle stands close to what is before it, its translation does not.
         """
+        runs = self._runs()
+        if all(literal or translations.get(text.strip(), "").strip() in ("", text.strip()) for text, literal in runs):
+            return self._text
         written = ""
         spans = [None, *self._spans, None]
-        runs = self._runs()
         for number, (text, literal) in enumerate(runs):
             core = text.strip()
             own = text if literal or not core else text.replace(core, translations[core].strip() or core)

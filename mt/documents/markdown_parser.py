@@ -110,7 +110,8 @@ def same_text(text: str) -> str:
 def signature(text: str, references: Mapping[str, Any], first: bool) -> list[Any]:
     """The structure of a text: its blocks in order, the markup inside each in any order, and all that is kept, but for the words."""
     found: list[Any] = []
-    for token in blocks(same_text(text), references, first)[0]:
+    tokens, references = blocks(same_text(text), references, first)
+    for token in tokens:
         if token.type == "inline":
             found.append(inline_signature(token.content, references))
         else:
