@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from mt.documents.parts import Part, Source
 from mt.documents.placeholders import with_placeholders
+from mt.documents.tags import with_tags
 from mt.documents.text import text_parts
 from mt.errors import DataError
 
@@ -30,7 +31,8 @@ class Document:
     def parts(self) -> Iterator[Part]:
         """All parts in order, read anew. DataError for what the format does not allow, with the line."""
         for part in self._parts():
-            own = part if self.format == "markdown" else with_placeholders(part)  # Markdown finds its own, since they can be escaped
+            own = with_tags(part) if self.format == "text" or self.format in _TABLES else part
+            own = own if self.format == "markdown" else with_placeholders(own)  # Markdown finds its own, since they can be escaped
             yield replace(own, sentences=True) if self.sentences else own
 
     def _parts(self) -> Iterator[Part]:

@@ -15,6 +15,7 @@ from mt.documents.inline import Inline, has_words
 from mt.documents.parts import Part
 from mt.documents.placeholders import with_placeholders
 from mt.documents.sentences import split_sentences
+from mt.documents.tags import with_tags
 from mt.documents.words import has_source_words
 from mt.translation import Translation
 
@@ -79,7 +80,9 @@ class FittingTranslator:
 
     def lines(self, lines: Sequence[str], progress: Callable[[int], None]) -> list[Translated]:
         """Lines of plain text, cut only when they are too long."""
-        return self.parts([with_placeholders(Part(raw=line, text=line)) for line in lines], progress)
+        parts = [with_placeholders(with_tags(Part(raw=line, text=line))) for line in lines]
+        found = self.parts(parts, progress)
+        return [replace(result, text=part.written(result.text)) for part, result in zip(parts, found, strict=True)]
 
     def parts(self, parts: Sequence[Part], progress: Callable[[int], None]) -> list[Translated]:
         """The texts of parts. progress: called with the number of parts done since its last call."""

@@ -217,7 +217,7 @@ def inline_part(
     raw: as it stands in the file. text: NFC, without its markers. write, escape: see Part; write is given the markers too. White space and
     markers around the whole text are not shown to the model.
     """
-    head, core, own, tail = _peeled(text, list(spans))
+    head, core, own, tail = peeled(text, list(spans))
     words, at = "", 0
     for span in own:
         words += core[at : span.start] + ("" if span.literal else core[span.start : span.end])
@@ -232,7 +232,7 @@ def inline_part(
     return Part(kept, raw, core, line, True, tuple(own), written, escape)
 
 
-def _peeled(text: str, spans: list[Span]) -> tuple[str, str, list[Span], str]:
+def peeled(text: str, spans: list[Span]) -> tuple[str, str, list[Span], str]:
     """White space and markers before the whole text, the text, the spans in it, and what is after the whole text; all in their order."""
     head = tail = ""
     while True:

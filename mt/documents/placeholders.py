@@ -19,10 +19,10 @@ _PRINTF = (
     r"(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|L|q|j|z|t)?(?:[ds@]|[iouxXeEfFgGaAcpn](?![A-Za-z]))",
     r"%%",
 )
-_MARKUP = (
+_TAGS = (
     r"</?[A-Za-z][\w:.-]*(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>", r"</?\d+\s*/?>", r"<!--[^<>]*-->",
-    r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});",
 )  # fmt: skip
+_ENTITIES = (r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});",)
 _IN_URL = r"(?:[!#-'*-;=?-Z\\^-z|~]|\([^\s<>()]*\)|(?<=[/=_#-])[^\x00-\x7f\s]+)"
 """ASCII, balanced parentheses, and other letters right after a separator: a Korean particle after an address does not belong to it."""
 _ADDRESSES = (
@@ -41,8 +41,13 @@ _PATHS = (
     r"(?<![\w/:<.~-])(?:~|\.{1,2})?/(?:[A-Za-z0-9_.+@$%~-]+/)+[A-Za-z0-9_.+@$%~-]*(?<![.,])",
     rf"(?<![A-Za-z0-9_./\\@-])(?:[A-Za-z0-9_-]+[./\\])*[A-Za-z0-9_-]+\.(?:{_ENDINGS})(?![A-Za-z0-9_])",
 )
-_ESCAPES = (r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrt])",)
-PLACEHOLDER = re.compile("|".join((*_ADDRESSES, *_PATHS, *_BRACES, *_MARKUP, *_PRINTF, *_ESCAPES)))
+_ESCAPES = (r"\\[nrt]", r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})")
+TAG = re.compile("|".join((*_TAGS, _ESCAPES[0])))
+"""A tag of HTML, XML or an interface's text (<0>), a comment, or a line break written as a backslash and a letter.
+
+The attributes of a tag have values: a < b and c > d is none.
+"""
+PLACEHOLDER = re.compile("|".join((*_ADDRESSES, *_PATHS, *_BRACES, *_TAGS, *_ENTITIES, *_PRINTF, *_ESCAPES)))
 """One placeholder, address, tag, entity, escape or file name."""
 _HINT = re.compile(r"[%{}<>&@\\/.:]")
 

@@ -7,12 +7,13 @@ would have to be cut. Karaoke stamps (<00:00:01.000>) are kept and spread over t
 
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mt.data.encodings import normalise
 from mt.documents.inline import inline_part
-from mt.documents.parts import Part, Source, Span, cut_mark, kept
+from mt.documents.parts import Part, Source, cut_mark, kept
 from mt.documents.subtitle_lines import Line, numbered, subrip_lines, webvtt_lines
+from mt.documents.tags import without_tags
 from mt.errors import DataError
 from mt.text_table import display_width, wrap
 
@@ -21,7 +22,7 @@ _WIDEST = 42
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|\s*[♪♫][\s♪♫]*+$")
 """A speaker's dash and notes of music, which are kept."""
-_NAME = re.compile(r"[A-Za-z]+")
+_MARKER = re.compile(f"{_TAG.pattern}|{_EDGE.pattern}")
 _DASH = re.compile(r"\s*(?:<[^<>]*>|\{\\[^{}]*\})*\s*[-–—‐]")
 _KARAOKE = re.compile(r"<\d[\d:.]*>|</?c(?:[.\s][^<>]*)?>")
 _STAMP = re.compile(r"<\d[\d:.]*>")
@@ -68,7 +69,7 @@ def _cue_parts(lines: Sequence[Line], before: str, format: str) -> list[Part]:
 def _part(raw: str, line: int, before: str, format: str, line_end: str) -> Part:
     """The part of some lines of a cue."""
     joined, stamps = _without_karaoke(normalise(_LINE_END.sub(" ", raw)))
-    text, spans = _without_tags(joined, html.unescape if format == "vtt" else str)
+    text, spans = without_tags(joined, _MARKER.finditer(joined), html.unescape if format == "vtt" else str)
     tags = set(_TAG.findall(raw))
     widest = max(_WIDEST, *(display_width(_TAG.sub("", one.strip())) for one in re.split(r"[\r\n]+", raw)))
 
@@ -125,33 +126,3 @@ def _wrapped(text: str, widest: int) -> list[str]:
     else:
         lines = [whole]
     return [line.replace(_SPACE_IN_TAG, " ") for line in lines]
-
-
-def _without_tags(text: str, unescape: Callable[[str], str]) -> tuple[str, list[Span]]:
-    """A text without its tags and escapes, and where the tags were. Pairs are emphasis, a single tag (a speaker, a time) is a place."""
-    plain, start = "", 0
-    tags: list[tuple[int, str]] = []
-    for match in re.finditer(f"{_TAG.pattern}|{_EDGE.pattern}", text):
-        plain += unescape(text[start : match.start()])
-        tags.append((len(plain), match[0]))
-        start = match.end()
-    plain += unescape(text[start:])
-    spans: list[Span] = []
-    open_tags: list[tuple[str, int, str, int]] = []  # name, place, tag, number of spans before
-    for place, tag in tags:
-        name = _NAME.search(tag)
-        if tag.startswith("</") and open_tags and name and open_tags[-1][0] == name[0].lower():
-            _, first, opening, number = open_tags.pop()
-            inner = spans[number:]
-            if inner and (len(inner) > 1 or (inner[0].start, inner[0].end) != (first, place)):
-                spans[number:] = [Span(first, first, opening, ""), *inner, Span(place, place, tag, "")]
-            else:
-                merged = [opening + inner[0].before, inner[0].after + tag] if inner else [opening, tag]
-                spans[number:] = [Span(first, place, *merged, optional=True)]
-        elif tag.startswith("<") and not tag.startswith("</") and name and f"</{name[0].lower()}" in text.lower():
-            open_tags.append((name[0].lower(), place, tag, len(spans)))
-        else:
-            spans.append(Span(place, place, tag, ""))
-    for _, place, tag, number in reversed(open_tags):
-        spans.insert(number, Span(place, place, tag, ""))
-    return plain, spans

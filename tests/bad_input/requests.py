@@ -129,6 +129,30 @@ def docx(place: Place) -> list[str]:
     return asking(place, "--input", "text.docx")
 
 
+@kind(G, "YAML as text", "텍스트로 준 YAML", "text.yaml", "YAML", "--format text")
+def yaml_document(place: Place) -> list[str]:
+    place.write("text.yaml", "제목: 사과\n")
+    return asking(place, "--input", "text.yaml")
+
+
+@kind(G, "JSON in a text file", "텍스트 파일에 든 JSON", "text.txt", "looks like JSON", "--format jsonl")
+def json_as_text(place: Place) -> list[str]:
+    place.write("text.txt", '{"ko": "사과"}\n')
+    return asking(place, "--input", "text.txt")
+
+
+@kind(G, "WebVTT in a SubRip file", "SubRip 파일에 든 WebVTT", "film.srt", "--format vtt")
+def webvtt_as_subrip(place: Place) -> list[str]:
+    place.write("film.srt", "WEBVTT\n\n00:01.000 --> 00:02.000\n사과\n")
+    return asking(place, "--input", "film.srt")
+
+
+@kind(G, "a damaged timing", "깨진 자막 시간", "film.srt", "line 6", "is not a timing")
+def damaged_timing(place: Place) -> list[str]:
+    place.write("film.srt", "1\n00:00:01,000 --> 00:00:02,000\n사과\n\n2\n00:00:03,000 -> 00:00:04,000\n나무\n")
+    return asking(place, "--input", "film.srt")
+
+
 @kind(G, "a column that the document has not", "문서에 없는 열", "rows.csv", "korean")
 def column(place: Place) -> list[str]:
     place.lines("rows.csv", ["id,ko", "1,사과"])

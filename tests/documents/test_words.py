@@ -11,6 +11,7 @@ from mt.documents.fit import FittingTranslator, Translated
 from mt.documents.parts import Part, Source
 from mt.documents.placeholders import PLACEHOLDER, changed_placeholders, with_placeholders
 from mt.documents.report import Report, flags
+from mt.documents.tags import with_tags
 from mt.documents.words import has_source_words
 from mt.translation import Translation
 from tests.command_line import run_mt
@@ -100,15 +101,18 @@ def test_sentences_and_phrases_without_a_word_are_kept_inside_a_longer_text() ->
         ("{name}님, 안녕!", {"{name}님, 안녕!": "{Name}, hi!", "님, 안녕!": "hi!"}, "{name} hi!"),
         ("파일 %d개", {"파일 %d개": "files", "파일": "File", "개": "pieces"}, "File %d pieces"),
         ("https://a.b/c에서 봤다", {"https://a.b/c에서 봤다": "seen", "에서 봤다": "seen there"}, "https://a.b/c seen there"),
-        ("<b>가</b>", {"<b>가</b>": "go", "가": "go"}, "<b> go </b>"),
-        ("가\\n나", {"가\\n나": "go me", "가": "go", "나": "me"}, "go \\n me"),
+        ("<b>가</b>", {"<b>가</b>": "go", "가": "go"}, "<b>go</b>"),
+        ("<b>가</b> <i>나</i>다", {"가 나다": "me go", "가": "go", "나": "me"}, "<i>me</i> <b>go</b>"),
+        ('<a href="x">가</a><br/>', {"가": "go"}, '<a href="x">go</a><br/>'),
+        ("<Mina> 가", {"가": "go"}, "<Mina> go"),
+        ("가\\n나", {"가나": "go me", "가": "go", "나": "me"}, "go\\nme"),
         ("%s와 %s", {"%s와 %s": "%s and %s"}, "%s and %s"),
     ],
 )  # fmt: skip
 def test_placeholders_come_back(source: str, answer: str | dict[str, str], expected: str) -> None:
-    part = with_placeholders(Part(raw=source, text=source))
+    part = with_placeholders(with_tags(Part(raw=source, text=source)))
     [found] = translated([part], answer.__getitem__ if isinstance(answer, dict) else lambda line: answer, "ko")
-    assert found == expected and changed_placeholders(source, found) == []
+    assert part.written(found) == expected and changed_placeholders(source, expected) == []
 
 
 def test_a_placeholder_that_is_lost_or_doubled_is_named() -> None:
