@@ -14,6 +14,7 @@ import numpy
 from mt.config import CorpusConfig
 from mt.config_file import load_config, yaml_scalar
 from mt.data.corpus import Corpus, fingerprint, read_corpus
+from mt.data.first_look import leaks
 from mt.data.given_pairs import Asked, given_pairs
 from mt.data.held_out import Division, hold_out
 from mt.data.store import SHARD_PAIRS, Joined, take
@@ -79,9 +80,11 @@ class Given:
                     print(statement, file=sys.stderr)
         corpora = {split: pairs.corpora for split, pairs in splits.items()}
         read = {
-            split: [read_corpus(config, split, train.source, train.target, key=f"data.{split}") for config in configs]
+            split: [read_corpus(config, split, train.source, train.target, key=f"data.{split}", say_columns=False) for config in configs]
             for split, configs in corpora.items()
         }
+        for text in leaks(read["train"], [(split, corpus) for split in others for corpus in read[split]]):
+            print(f"note: {text}", file=sys.stderr)
         return cls(corpora, (train.source, train.target), read)
 
     def record(self, folder: Path, hours: float, written: Mapping[str, str]) -> InitRecord:

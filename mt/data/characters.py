@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from functools import cache
 
 from mt.data.language_codes import short_code
 
@@ -65,6 +66,24 @@ SUSPICIOUS = re.compile(
 )
 """A character that one of the patterns above needs: a text without any has nothing to be looked at."""
 SPACES = re.compile(r"^[ \t]|[ \t]$|  |\t", re.MULTILINE)
+@cache
+def not_compared() -> re.Pattern[str]:
+    """All that does not count when sentences are compared: what is no letter, no digit and no mark of a letter; and no line feed.
+
+    The vowel signs of Devanagari, Thai and others are marks: without them different words are the same.
+    """
+    marks = "".join(
+        chr(code) for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M" and not 0xFE00 <= code <= 0xFE0F
+    )
+    return re.compile(f"[^\\w\n{re.escape(marks)}]+|_+")
+
+
+def comparison_key(text: str) -> str:
+    """What is left of a sentence when its look does not count: letters and digits, NFKC, lower case; the text itself if there are none."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return not_compared().sub("", folded).replace("\n", "") or folded.strip()
+
+
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 

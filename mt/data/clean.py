@@ -1,7 +1,8 @@
 """A clean copy of corpora that were looked through, and a list of what went where: every line read is in one of the two.
 
-What is left out of training because it stands among the pairs to measure on, or before, is known from the check; what a pair shows alone is
-found again. Corpora to measure on lose only what cannot be read at all, since a test set with fewer lines is another test set.
+What is left out of training because it is among the validation and test pairs, or occurs before, is known from the check; what a pair shows
+alone is found again. Validation and test corpora lose only what is an error: bytes that are no text, empty sides, lines without a partner
+and runs of shifted lines; a test set with fewer lines is a different test set.
 """
 
 import json
@@ -151,8 +152,9 @@ class _Writer:
         new = pair
         if kinds:
             new = tuple(self._changed(side) for side in pair)
-            if not all(new) or new[0] == new[1]:
-                self._leave_out(line, kinds, *pair)
+            becomes_copy = new[0] == new[1] and pair[0] != pair[1] and "copy" in self._drop
+            if not all(new) or becomes_copy:
+                self._leave_out(line, [*kinds, *["copy"] * becomes_copy], *pair)
                 return
             self._note(line, "changed", kinds, *pair)
             self.cleaned.changed += 1

@@ -99,8 +99,9 @@ def read_corpus(
     target_language: str,
     key: str = "data.train[0]",
     allow_empty_sides: bool = False,
+    say_columns: bool = True,
 ) -> Corpus:
-    """Read one corpus. key: its place in the configuration, for messages.
+    """Read one corpus. key: its place in the configuration, for messages. say_columns: log which columns of a table are read.
 
     Raises DataError when it cannot be read, has no pairs, or (unless allow_empty_sides) has pairs with an empty side.
     """
@@ -111,7 +112,7 @@ def read_corpus(
     if corpus.source is not None:
         read, empty = _read_parallel(corpus, key)
     else:
-        read, empty = _read_columns(corpus, source_language, target_language, key)
+        read, empty = _read_columns(corpus, source_language, target_language, key, say_columns)
     if not len(read):
         raise DataError(f"{key}: {read.origin}: there is not a single pair in it; give a file that has some.")
     if empty and not allow_empty_sides:
@@ -210,7 +211,9 @@ def _corpus(corpus: CorpusConfig, gathered: Gathered, origin: str, unit: str) ->
                   gathered.digest, gathered.folder)
 
 
-def _read_columns(corpus: CorpusConfig, source_language: str, target_language: str, key: str) -> tuple[Corpus, Empty]:
+def _read_columns(
+    corpus: CorpusConfig, source_language: str, target_language: str, key: str, say_columns: bool
+) -> tuple[Corpus, Empty]:
     """Two columns of a table or of a data set on the hub."""
     wanted = wanted_columns(corpus, source_language, target_language)
     where = f"{key}.{'dataset' if corpus.file is None else 'file'}"
@@ -219,7 +222,7 @@ def _read_columns(corpus: CorpusConfig, source_language: str, target_language: s
         cleaners = [Cleaner(table.origin), Cleaner(table.origin)]
 
         def blocks() -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[int]]]:
-            said = False
+            said = not say_columns
             for pairs in pairs_of(table, choice):
                 if len(pairs.lines) and not said:
                     _log.info(describe_choice(table, choice, wanted, (pairs.sources[0], pairs.targets[0])))

@@ -33,7 +33,7 @@ LONGEST_LINE = 1 << 24
 """Bytes of a line, and characters of a CSV record: a longer one is a file without line ends, or a quotation mark that is not closed."""
 _SAMPLE_BYTES = 1 << 16  # a multiple of 4, so that a sample never cuts a UTF-16 or UTF-32 unit in two
 _HALF = re.compile("[\ud800-\udfff]")
-_LONE_RETURN = re.compile(r"(?<!\r)\r++(?!\n)")
+_LONE_RETURN = re.compile(r"(?<!\r)\r++(?!\n|\Z)")
 _ARCHIVES = (
     (b"\x1f\x8b", "a gzip file", "Add `.gz` to its name, or decompress it with gunzip."),
     (b"PK\x03\x04", "a ZIP archive or an Excel file", "Unpack it, or export the sheet as CSV in UTF-8."),
@@ -265,7 +265,7 @@ LONE_RETURN = (
 
 
 def lone_return(text: str) -> int:
-    """Where the first carriage return is that does not belong to a line end; -1: there is none."""
+    """Where the first carriage return is that does not belong to a line end, or end the text; -1: there is none."""
     if "\r" not in text or text.count("\r") == text.count("\r\n"):
         return -1
     found = _LONE_RETURN.search(text)

@@ -5,11 +5,12 @@ upper and lower case, punctuation and spaces do not count.
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy
+
+from mt.data.characters import comparison_key
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,6 @@ class Division:
     train: numpy.ndarray
     valid: numpy.ndarray
     test: numpy.ndarray
-
-
-def comparison_key(text: str) -> str:
-    """What is left of a sentence when its look does not count: letters and digits, NFKC, lower case; the text itself if there are none."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if character.isalnum()) or folded.strip()
 
 
 def hold_out(

@@ -14,7 +14,7 @@ from mt.config import CorpusConfig
 from mt.data import corpus as strict
 from mt.data.encodings import LONE_RETURN, lone_return, tolerant_blocks
 from mt.data.table_text import CellRows, Faults, split_lines
-from mt.data.tables import Rows, choose_columns, pairs_of
+from mt.data.tables import EmptyTableError, Rows, choose_columns, pairs_of
 from mt.errors import DataError
 
 BLOCK_PAIRS = 20_000
@@ -80,7 +80,8 @@ class LenientCorpus:
             if is_empty and not self.problems:
                 raise DataError("there is not a single pair in it; give a file that has some.")
         except DataError as error:
-            self.problems.append(Problem("unreadable", self.names[0], str(error)))
+            if not (self.problems and isinstance(error, EmptyTableError)):  # no row is left, and why is noted
+                self.problems.append(Problem("unreadable", self.names[0], str(error)))
 
     def _parallel(self) -> Iterator[Block]:
         """Two text files in step; at the end, whether one has lines left."""
@@ -186,11 +187,12 @@ def _plain(texts: Sequence[str]) -> list[str]:
     return [text.strip("\r\n") for text in texts]
 
 
-def _wrong(text: str) -> str:
-    """What no text of a table has; "" for nothing."""
+def _wrong(text: str) -> tuple[str, int]:
+    """What no text of a table has, and the number of line feeds before it; "" for nothing."""
     if found := _NO_TEXT.search(text):
-        return "holds a NUL byte" if found[0] == "\0" else "holds bytes that are no text"
-    return LONE_RETURN if lone_return(text) >= 0 else ""
+        return "holds a NUL byte" if found[0] == "\0" else "holds bytes that are no text", text.count("\n", 0, found.start())
+    place = lone_return(text)
+    return (LONE_RETURN, text.count("\n", 0, place)) if place >= 0 else ("", 0)
 
 
 def _sound_rows(blocks: Iterator[Rows], header: bool, faults: Faults) -> Iterator[Rows]:
@@ -199,12 +201,12 @@ def _sound_rows(blocks: Iterator[Rows], header: bool, faults: Faults) -> Iterato
     for rows in blocks:
         assert isinstance(rows, CellRows)
         joined = "\n".join(map("\t".join, rows.rows))
-        if _wrong(joined + "\n"):
+        if _wrong(joined + "\n")[0]:
             kept = []
             for at, row in enumerate(rows.rows):
-                problem = _wrong("\t".join(row))
+                problem, below = _wrong("\t".join(row))
                 if problem:
-                    faults.row(rows.lines[at], problem, "\t".join(row))
+                    faults.row(rows.lines[at] + below, problem, "\t".join(row))
                 if not problem or (first and not at):
                     kept.append(at)
             rows = replace(rows, rows=[rows.rows[at] for at in kept], lines=[rows.lines[at] for at in kept])
@@ -216,10 +218,10 @@ def _sound_lines(texts: Iterator[str], faults: Faults) -> Iterator[str]:
     """The text with an empty line for each that holds what no text has."""
     number = 1
     for text in texts:
-        if _wrong(text):
+        if _wrong(text)[0]:
             lines = text.split("\n")
             for at, line in enumerate(lines):
-                if problem := _wrong(line + "\n"):
+                if problem := _wrong(line)[0]:
                     faults.row(number + at, problem, line)
                     lines[at] = ""
             text = "\n".join(lines)

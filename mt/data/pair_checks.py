@@ -17,7 +17,6 @@ from mt.data.alignment import Anchors, Shifted, anchors, shifted_runs
 
 RECORD = numpy.dtype([("source", "u8"), ("target", "u8"), ("exact", "u8"), ("place", "u8")])
 """What is remembered of a pair: hashes of its sides where look does not count, of the pair as it stands, and where it is."""
-_NOT_COMPARED = re.compile(r"[^\w\n]+|_+")
 _NO_KEY = numpy.uint64(0)
 
 
@@ -156,9 +155,9 @@ def _look_at_scripts(sides: Sequence[_Lines], rules: Rules, hits: dict[str, set[
 def keys(lines: Sequence[str]) -> list[str]:
     """What is left of each sentence when its look does not count: letters and digits, NFKC, lower case; itself where there are none."""
     text = unicodedata.normalize("NFKC", "\n".join(lines)).casefold()
-    found = _NOT_COMPARED.sub("", text).split("\n")
+    found = characters.not_compared().sub("", text).split("\n")
     if len(found) != len(lines):  # a line feed in disguise
-        found = [_NOT_COMPARED.sub("", unicodedata.normalize("NFKC", line).casefold()).replace("\n", "") for line in lines]
+        return [characters.comparison_key(line) for line in lines]
     return [key or line.strip() for key, line in zip(found, lines, strict=True)]
 
 

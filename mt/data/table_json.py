@@ -15,6 +15,7 @@ from json.decoder import scanstring
 
 from mt.data.columns import listed_names
 from mt.data.table_text import BLOCK_ROWS, Faults, split_lines
+from mt.errors import DataError
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _BREAK = re.compile(r"\r\n|\n|\r")
@@ -140,7 +141,13 @@ def json_lines(texts: Iterator[str], faults: Faults) -> Iterator[ObjectRows]:
         rows, numbers = [], []
         for number, line in enumerate(split_lines(text), next_line):
             next_line = number + 1
-            if (item := json_object(line, number, faults)) is not None:
+            try:
+                item = json_object(line, number, faults)
+            except DataError:
+                if rows:
+                    yield ObjectRows(rows, numbers)  # what is wrong in an earlier row is found first
+                raise
+            if item is not None:
                 rows.append(flatten(item))
                 numbers.append(number)
         if rows:
@@ -151,7 +158,7 @@ def json_lines(texts: Iterator[str], faults: Faults) -> Iterator[ObjectRows]:
 def json_object(line: str, number: int, faults: Faults) -> dict[str, object] | None:
     """The object on a line; None for a line without text, and for one that is told."""
     try:
-        item = DECODER.decode(line)
+        item = DECODER.decode(line.rstrip("\r"))
     except (ValueError, RecursionError) as error:
         if line.strip():
             faults.row(number, f"{not_json(error)}. Repair that line: one object on each, or one array around them all", line)
@@ -287,6 +294,19 @@ def _is_named(item: Mapping[str, object]) -> bool:
     return len(values) >= _LEAST_NAMED and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values)
 
 
-def _blocks(rows: Iterator[tuple[int, Item]]) -> Iterator[ObjectRows]:
-    while some := list(islice(rows, BLOCK_ROWS)):
-        yield ObjectRows([flatten(item.value) for _, item in some], [number for number, _ in some])
+def _blocks(items: Iterator[tuple[int, Item]]) -> Iterator[ObjectRows]:
+    """Rows in blocks; those before one that is refused come first."""
+    done = False
+    while not done:
+        rows, numbers, refused = [], [], None
+        try:
+            for number, item in islice(items, BLOCK_ROWS):
+                rows.append(flatten(item.value))
+                numbers.append(number)
+        except DataError as error:
+            refused = error
+        if rows:
+            yield ObjectRows(rows, numbers)
+        if refused is not None:
+            raise refused
+        done = not rows

@@ -25,6 +25,10 @@ from mt.data.table_text import BLOCK_ROWS, ROWS, CellRows, Faults
 from mt.errors import DataError
 
 
+class EmptyTableError(DataError):
+    """A table has no rows at all, not even a header."""
+
+
 class Rows(Protocol):
     """Some consecutive rows of a table."""
 
@@ -93,7 +97,7 @@ def read_table(path: Path, encoding: str | None = None, faults: Faults | None = 
     blocks, unit = read_json(texts, faults) if is_json else (ROWS[ending](texts, faults), "line")
     first: CellRows | ObjectRows | None = next(blocks, None)
     if first is None:
-        raise DataError(f"{path}: the file is empty.")
+        raise EmptyTableError(f"{path}: the file is empty.")
     names = first.names() if isinstance(first, ObjectRows) else [cell.strip() for cell in first.head()]
     return Table(str(path), chain([first], blocks), unit, names, ending != ".tsv", lambda: content_hash([path]), is_json)
 

@@ -123,9 +123,7 @@ class Source:
 
 def cut_line_end(line: str) -> tuple[str, str]:
     """A line without its line end, and the line end: '\\n' and the carriage returns before it, or nothing."""
-    text = line.removesuffix("\n")
-    if text != line:
-        text = text.rstrip("\r")
+    text = line.rstrip("\r\n")
     return text, line[len(text):]
 
 

@@ -49,7 +49,7 @@ def tsv_parts(source: Source, language: str, column: str | None, into: str | Non
     """The parts of a TSV file. The first row is a header when it has the column's name (by default the language's), or looks like one."""
     before, lines = cut_mark(source.lines())
     rows = ((number, line, line.split("\t"), end) for number, (line, end) in enumerate(map(cut_line_end, lines), 1))
-    return _rows_to_parts(source, before, rows, _Asked(language, column, into), "\t", _tsv_cell)
+    return _rows_to_parts(source, before, rows, Faults(source.path), _Asked(language, column, into), "\t", _tsv_cell)
 
 
 def csv_parts(source: Source, language: str, column: str | None, into: str | None) -> Iterator[Part]:
@@ -62,11 +62,11 @@ def csv_parts(source: Source, language: str, column: str | None, into: str | Non
             text, end = cut_line_end(record)
             yield number, text, csv_cells(text, number, faults), end
 
-    return _rows_to_parts(source, before, rows(), _Asked(language, column, into), ",", _csv_cell)
+    return _rows_to_parts(source, before, rows(), faults, _Asked(language, column, into), ",", _csv_cell)
 
 
 def _rows_to_parts(
-    source: Source, before: str, rows: Iterator[tuple[int, str, list[str], str]], asked: _Asked, separator: str,
+    source: Source, before: str, rows: Iterator[tuple[int, str, list[str], str]], faults: Faults, asked: _Asked, separator: str,
     write: Callable[[str, str], str],
 ) -> Iterator[Part]:  # fmt: skip
     """The parts of rows of cells.
@@ -75,7 +75,7 @@ def _rows_to_parts(
     write: a cell's new content as it stands in the file, given the cell that it replaces.
     """
     content = csv_text if separator == "," else str
-    faults, columns = Faults(source.path), None
+    columns = None
     for number, row, found, end in rows:
         if len(found) == 1 and not row.strip() and (columns is None or columns.count > 1):  # an empty line is no row
             before = yield from _kept(before + row + end)
