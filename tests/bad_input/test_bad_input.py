@@ -7,6 +7,7 @@ import pytest
 from tests.bad_input import KINDS, cell, contents, said
 from tests.bad_input.kinds import Kind, Place
 from tests.command_line import run_mt
+from tests.recommended import wrong
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,7 @@ def test_one_clear_message(kind: Kind, good_run: Path, tmp_path: Path, monkeypat
     outcome = run_mt(*arguments)
     assert outcome.exit_code == kind.exit_code, outcome.stderr
     assert "Traceback" not in outcome.stderr
+    assert wrong(outcome.stderr) == [], "a step that cannot be typed"
     missing = [words for words in kind.says if words not in outcome.stdout + outcome.stderr]
     assert not missing, f"{missing} not in:\n{outcome.stderr}"
     assert contents(tmp_path) == before
