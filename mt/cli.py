@@ -267,6 +267,11 @@ def evaluate(
     split: Annotated[str, typer.Option("--split", help="train, valid or test: the pairs the run's configuration names.")] = "test",
     source: Annotated[Path | None, typer.Option("--source", help="Instead of a split: a text file to translate.")] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="Its reference translations, line for line.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Instead: a table of pairs, or two text files (give it twice). Repeatable.")
+    ] = None,
+    source_column: SourceColumnOption = None,
+    target_column: TargetColumnOption = None,
     encoding: EncodingOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the translations here, line for line.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores here.")] = None,
@@ -287,7 +292,8 @@ def evaluate(
         changes |= {"beam_size": beam} | ({"method": "beam"} if beam > 1 else {"method": "greedy", "mbr": 0})
     given = {"length_penalty": length_penalty, "mbr": mbr, "precision": precision}
     changes |= {key: value for key, value in given.items() if value is not None}
-    evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device, encoding))
+    evaluate_model(EvalRequest(model or [], split, source, reference, output, json_file, changes, device, encoding, data or (),
+                               (source_column, target_column)))  # fmt: skip
 
 
 @app.command()
@@ -310,9 +316,11 @@ def explain(
 
 @app.command()
 def score(
-    source: Annotated[Path, typer.Argument(help="A text file, one sentence a line.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="Its translations, line for line.", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="A text file, one sentence a line; or a table with both sides.", show_default=False)],
+    target: Annotated[Path | None, typer.Argument(help="Its translations, line for line; not with a table.", show_default=False)] = None,
     model: ModelOption = None,
+    source_column: SourceColumnOption = None,
+    target_column: TargetColumnOption = None,
     encoding: EncodingOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write. Default: standard output.")] = None,
     length_penalty: PenaltyOption = None,
@@ -324,7 +332,7 @@ def score(
     """
     from mt.ship_commands import ScoreRequest, score_translations
 
-    score_translations(ScoreRequest(source, target, model, output, length_penalty, device, encoding))
+    score_translations(ScoreRequest(source, target, model, output, length_penalty, device, encoding, (source_column, target_column)))
 
 
 @app.command()

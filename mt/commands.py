@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config_file import load_config
-from mt.data.corpus import read_corpora, read_line_pairs
+from mt.data.corpus import Corpus, read_corpora, read_corpus, read_line_pairs
+from mt.data.given_pairs import Asked, given_pairs
 from mt.errors import DataError, MtError
 from mt.output import line_bar, put_lines, refuse_unwritable, terminal_width
 
@@ -46,6 +47,10 @@ class EvalRequest:
     device: str
     encoding: str | None = None
     """Of source and reference; None: UTF-8."""
+    data: Sequence[Path] = ()
+    """Instead of source and reference: tables, and text files two by two."""
+    columns: tuple[str | None, str | None] = (None, None)
+    """The two sides' columns of these tables, where the names do not say it."""
 
 
 def evaluate_model(request: EvalRequest) -> None:
@@ -82,7 +87,16 @@ def evaluate_model(request: EvalRequest) -> None:
 
 def _split_name(request: EvalRequest) -> str:
     """What was scored, for the report."""
-    return str(request.source) if request.source else request.split
+    return str(request.source) if request.source else " ".join(map(str, request.data)) or request.split
+
+
+def _given_corpora(request: EvalRequest, config) -> list[Corpus]:
+    """The pairs of --data, in the languages of the model."""
+    asked = Asked(config.source, config.target, *request.columns, encoding=request.encoding)
+    given = given_pairs(request.data, asked, "--data")
+    for statement in given.guessed:
+        print(statement, file=sys.stderr)
+    return [read_corpus(one, "test", config.source, config.target, key="--data") for one in given.corpora]
 
 
 def _named_pairs(request: EvalRequest, config) -> list[tuple[str, Sequence[str], Sequence[str]]]:
@@ -90,9 +104,15 @@ def _named_pairs(request: EvalRequest, config) -> list[tuple[str, Sequence[str],
     if (request.source is None) != (request.reference is None):
         missing = "--reference" if request.reference is None else "--source"
         raise DataError(f"--source and --reference belong together; {missing} is missing")
+    if request.source is not None and request.data:
+        raise DataError("give --data, or --source and --reference, not both")
     if request.source is not None:
         sources, references = read_line_pairs(request.source, request.reference, request.encoding)
         return [(request.source.name, sources, references)]
+    if request.data:
+        return [(corpus.name, corpus.sources, corpus.targets) for corpus in _given_corpora(request, config)]
+    if any(request.columns):
+        raise DataError("--source-column and --target-column belong to --data")
     if request.split not in ("train", "valid", "test"):
         raise DataError(f"--split: '{request.split}' is none of train, valid, test")
     described = getattr(config.data, request.split)

@@ -70,6 +70,9 @@ class Given:
     @classmethod
     def read_from(cls, request: InitRequest) -> "Given":
         """Find out columns and languages, say them in a line for each corpus, and read all pairs."""
+        if request.asked.source is not None and request.asked.source == request.asked.target:
+            code = request.asked.source
+            raise ConfigError(f"--source and --target are both {code}; give two languages, for example: --source ko --target en")
         train = given_pairs(request.files, request.asked)
         asked = replace(request.asked, source=train.source, target=train.target, columns_must_exist=False)
         others = {split: given_pairs(files, asked, f"--{split}") for split in ("valid", "test") if (files := getattr(request, split))}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 
-from mt.data.corpus import read_corpora, read_line_pairs, read_lines
+from mt.data.corpus import read_corpora, read_corpus, read_line_pairs, read_lines
+from mt.data.given_pairs import Asked, given_pairs
 from mt.errors import DataError, MtError
 from mt.output import line_bar, put_lines, refuse_unwritable, status_line, terminal_width
 
@@ -19,13 +20,16 @@ class ScoreRequest:
     """The options of `mt score`."""
 
     source: Path
-    target: Path
+    """A text file, or a table with both sides."""
+    target: Path | None
     model: str | None
     output: Path | None
     length_penalty: float | None
     device: str
     encoding: str | None = None
     """Of both files; None: UTF-8."""
+    columns: tuple[str | None, str | None] = (None, None)
+    """The two sides' columns of a table, where its names do not say it."""
 
 
 def score_translations(request: ScoreRequest) -> None:
@@ -35,8 +39,8 @@ def score_translations(request: ScoreRequest) -> None:
     from mt.translator import Translator
 
     refuse_unwritable(request.output)
-    sources, targets = read_line_pairs(request.source, request.target, request.encoding)
     translator = Translator.load(request.model, choose_device(request.device, "--device"))
+    sources, targets = _pairs_to_score(request, translator.config)
     changes = {} if request.length_penalty is None else {"length_penalty": request.length_penalty}
     tokenizer, alpha = translator.tokenizer, translator.options(**changes).length_penalty
     encoded = [tokenizer.encode_source(sources), tokenizer.encode_target(targets)]
@@ -49,6 +53,20 @@ def score_translations(request: ScoreRequest) -> None:
         loss = -sum(one.log_prob for one in scored) / tokens
         summary = f"{len(scored)} pairs, {tokens} target tokens, {loss:.4f} nats a token, perplexity {exp(min(loss, 700.0)):.2f}"
         print(summary, file=sys.stderr)
+
+
+def _pairs_to_score(request: ScoreRequest, config) -> tuple[Sequence[str], Sequence[str]]:
+    """Both sides, of two text files line for line, or of a table in the languages of the model."""
+    if request.target is not None:
+        if any(request.columns):
+            raise DataError("--source-column and --target-column belong to a table; two text files have none")
+        return read_line_pairs(request.source, request.target, request.encoding)
+    asked = Asked(config.source, config.target, *request.columns, encoding=request.encoding)
+    given = given_pairs([request.source], asked)
+    for statement in given.guessed:
+        print(statement, file=sys.stderr)
+    read = read_corpus(given.corpora[0], "test", config.source, config.target, key="TABLE", allow_empty_sides=True)
+    return read.sources, read.targets
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator
 
         put_lines(align(translator, lines, [found[0].text for found in nbest]), request.alignment)
     _tell_cut(nbest, translator.options().max_length_ratio)
+    _tell_wordless(lines, translator.source_language)
     if whole:
         _tell_long(lines, translator, whole[0])
     elif kept := [number for number, one in enumerate(found, 1) if one.kept]:
@@ -182,6 +183,7 @@ def converse(request: TranslateRequest) -> None:
         nbest = search([normalise(line)], lambda done: None)
         put_lines(_printed(nbest[0], count, request.scores), None)
         _tell_cut(nbest, translator.options().max_length_ratio)
+        _tell_wordless([line], source)
     compare_engines(translator)
 
 
@@ -288,6 +290,17 @@ def _refuse_files(sentences: Sequence[str]) -> None:
         if _FILE_NAME.fullmatch(sentence.strip()):
             print(f"note: '{sentence}' looks like a file's name, but there is no such file here; it is translated as a sentence. "
                   "A file's content is translated with --input", file=sys.stderr)  # fmt: skip
+
+
+def _tell_wordless(lines: Sequence[str], language: str) -> None:
+    """Say which lines have no letter of the source language, and were left as they are."""
+    if found := [number for number, line in enumerate(lines, 1) if line.strip() and not has_source_words(line, language)]:
+        from mt.data.languages import named
+
+        where = "the text has" if len(lines) == 1 else f"{_listed(found)} of {len(lines)}:"
+        left = "it was left as it is" if len(found) == 1 else "they were left as they are"
+        none = f"{where} no letter of {named(language)}" if len(lines) == 1 else f"{where} no letter of {named(language)} in them"
+        print(f"note: {none}; {left}", file=sys.stderr)
 
 
 def _tell_cut(nbest: Sequence[Sequence[Translation]], ratio: float) -> None:

@@ -81,3 +81,25 @@ def test_small_settings_are_settings() -> None:
     write_table("a.tsv", "ko", "en", header="ko\ten")
     outcome = run_mt("train", "--data", "a.tsv", *small_settings())
     assert outcome.exit_code == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("stdin", [False, True])
+def test_text_without_a_letter_of_the_source_language_is_noted(trained_run: Path, tmp_path: Path, stdin: bool) -> None:
+    """In arguments and pipes; the copy task's languages are those of its configuration."""
+    lines = ["12345", "ba da"]
+    outcome = run_mt("translate", "--model", str(trained_run), *([] if stdin else lines), stdin="\n".join(lines).encode() if stdin else None)
+    assert outcome.exit_code == 0 and outcome.stdout.splitlines()[0] == "12345"
+    assert "note: line 1 of 2: no letter of " in outcome.stderr
+    assert "note: the text has no letter of" in run_mt("translate", "--model", str(trained_run), "!?").stderr
+
+
+def test_a_table_is_evaluated_and_scored_by_its_columns(trained_run: Path) -> None:
+    rows = "".join(f"{number}\tba da ga\tba da ga\n" for number in range(3))
+    Path("t.tsv").write_text(f"SID\tfirst\tsecond\n{rows}", encoding="utf-8")
+    columns = ["--source-column", "first", "--target-column", "3"]
+    scored = run_mt("eval", "--model", str(trained_run), "--data", "t.tsv", *columns)
+    assert scored.exit_code == 0 and re.search(r"\bt\s+3\b", scored.stdout), scored.stderr + scored.stdout
+    probable = run_mt("score", "--model", str(trained_run), "t.tsv", *columns)
+    assert probable.exit_code == 0 and len(probable.stdout.splitlines()) == 4, probable.stderr
+    alone = run_mt("score", "--model", str(trained_run), "lonely.txt")
+    assert alone.exit_code == 2 and "a text file is one side only" in alone.stderr

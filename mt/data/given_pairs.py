@@ -172,8 +172,6 @@ def _check_codes(asked: Asked) -> None:
             raise ConfigError(
                 f"{option}: '{code}' is not a language code: two or three lower-case letters, perhaps with a region (ko, en, pt-br){hint}"
             )
-    if asked.source is not None and asked.source == asked.target:
-        raise ConfigError(f"--source and --target are both {asked.source}; give two languages, such as --source ko --target en")
     if asked.source_column is not None and asked.source_column == asked.target_column:
         raise ConfigError(f"--source-column and --target-column are both {asked.source_column}; give each side its own")
 
@@ -349,7 +347,8 @@ def _languages(sides: Sequence[Column], asked: Asked, strict: bool, where: str =
     found = told if told == [None, None] and same_script else [code or guess for code, guess in zip(told, guesses, strict=True)]
     if found[0] == found[1]:
         found = told
-    if not strict or (None not in found and found[0] != found[1]):
+    settled = None not in found and (found[0] != found[1] or asked.source == asked.target)
+    if not strict or settled:
         return found[0] or "source", found[1] or "target"
     described = ", ".join(f"{side.label} is {side.facts.described}" for side in sides)
     missing = [(option, guess) for option, code, guess in zip(("--source", "--target"), found, guesses, strict=True) if code is None]
