@@ -87,7 +87,8 @@ def test_small_settings_are_settings() -> None:
 def test_text_without_a_letter_of_the_source_language_is_noted(trained_run: Path, tmp_path: Path, stdin: bool) -> None:
     """In arguments and pipes; the copy task's languages are those of its configuration."""
     lines = ["12345", "ba da"]
-    outcome = run_mt("translate", "--model", str(trained_run), *([] if stdin else lines), stdin="\n".join(lines).encode() if stdin else None)
+    piped = "\n".join(lines).encode() if stdin else None
+    outcome = run_mt("translate", "--model", str(trained_run), *([] if stdin else lines), stdin=piped)
     assert outcome.exit_code == 0 and outcome.stdout.splitlines()[0] == "12345"
     assert "note: line 1 of 2: no letter of " in outcome.stderr
     assert "note: the text has no letter of" in run_mt("translate", "--model", str(trained_run), "!?").stderr
