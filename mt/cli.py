@@ -34,6 +34,7 @@ from mt.cli_options import (
 from mt.cli_read import add_to
 from mt.errors import ConfigError, Interrupted, MtError
 from mt.help_text import use_help_text
+from mt.memory import memory_message, ran_out_of_memory
 from mt.output import screens
 from mt.visible import undecodable
 
@@ -516,7 +517,12 @@ def _run() -> None:
         rank = os.environ.get("RANK", "0")
         print(f"error{'' if rank == '0' else f' in process {rank}'}: {error}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        if ran_out_of_memory(error):
+            print(f"error: {memory_message(error, sys.argv[1:])}", file=sys.stderr)
+            sys.exit(2)
+        if not isinstance(error, OSError):
+            raise
         # Disk full, no permission, a vanished folder: what was saved before is whole, since every write is atomic.
         place = f"{error.filename}: " if error.filename else ""
         print(f"error: {place}{error.strerror or error}; set it right and run the same command again", file=sys.stderr)

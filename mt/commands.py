@@ -55,6 +55,7 @@ class EvalRequest:
 
 def evaluate_model(request: EvalRequest) -> None:
     """Translate, score each named corpus and all together, print a table with signatures, write what was asked for."""
+    from mt.documents.fit import cut_notes, translate_to_measure
     from mt.evaluation import score
     from mt.runs import shown
     from mt.training.hardware import choose_device
@@ -69,7 +70,10 @@ def evaluate_model(request: EvalRequest) -> None:
     sources = [line for _, corpus_sources, _ in named for line in corpus_sources]
     references = [line for _, _, corpus_targets in named for line in corpus_targets]
     with line_bar(len(sources), True) as progress:
-        hypotheses = [nbest[0].text for nbest in translator.translate_nbest(sources, options, progress)]
+        measured = translate_to_measure(translator, sources, options, progress)
+    hypotheses = measured.texts
+    for note in cut_notes(measured, [(name, len(own)) for name, own, _ in named], translator.max_source_tokens):
+        print(f"note: {note}", file=sys.stderr)
     if request.output is not None:
         put_lines(hypotheses, request.output)
     everything = score(hypotheses, references, config.target)

@@ -12,13 +12,12 @@ from typing import Any
 
 from mt.documents.content import START_BYTES, refuse_other_content
 from mt.documents.document import Document, refuse_columns
-from mt.documents.fit import FittingTranslator
+from mt.documents.fit import fitting
 from mt.documents.kinds import format_of
 from mt.documents.parts import Source
 from mt.errors import DataError, DecodingError
 from mt.output import put_data, refuse_unwritable
 from mt.runs import file_hash
-from mt.translation import Translation
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,6 @@ class DocumentOptions:
     def given(self) -> list[str]:
         """The options that make something a document and were used, as they are typed."""
         return [f"--{name}" for name, value in asdict(self).items() if value and name != "encoding"]
-
-
-def fitting(search: Callable[..., list[list[Translation]]], translator: Any) -> FittingTranslator:
-    """A translator of texts of any length. search: finds the translations of lines, best first, with a function that is told how many."""
-
-    def best(lines: Sequence[str], progress: Callable[[int], None]) -> list[Translation]:
-        return [found[0] for found in search(lines, progress)]
-
-    def count(lines: Sequence[str]) -> list[int]:
-        return [len(tokens) for tokens in translator.tokenizer.encode_source(lines)]
-
-    return FittingTranslator(best, count, translator.max_source_tokens, translator.target_language, translator.source_language)
 
 
 def is_document(input: Path | None, output: Path | None, options: DocumentOptions, line_options: Sequence[str]) -> bool:

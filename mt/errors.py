@@ -7,7 +7,8 @@
     ├── RunError            a run directory that is missing, incomplete or of another kind
     ├── DecodingError       a translation that was asked for in an impossible way
     ├── ExportError         a model that cannot be exported, or an export that does not translate as the model does
-    └── TrainingError       a training that cannot go on, with advice
+    ├── TrainingError       a training that cannot go on, with advice
+    └── MemoryShortageError a computation that the machine has too little memory for, with what to lower
 
     Interrupted             not a mistake: a run that was asked to stop and has saved itself (exit code 130)
 """
@@ -37,12 +38,20 @@ class DecodingError(MtError):
     """A translation asked for in a way that no search can satisfy."""
 
 
+class NonFiniteError(DecodingError):
+    """A model whose logits are NaN or infinite although its weights are finite: they overflow in the precision that is calculated in."""
+
+
 class ExportError(MtError):
     """A model that another program has no counterpart for, or an export that failed its check."""
 
 
 class TrainingError(MtError):
     """A training that cannot start or go on, with advice."""
+
+
+class MemoryShortageError(MtError):
+    """Memory ran out, or would; with what to lower."""
 
 
 class Interrupted(Exception):  # noqa: N818 - an event, not an error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mt.data.corpus import read_corpora, read_corpus, read_line_pairs, read_lines
 from mt.data.given_pairs import Asked, given_pairs
-from mt.errors import DataError, MtError
+from mt.errors import DataError, MemoryShortageError, MtError
 from mt.output import line_bar, put_lines, refuse_unwritable, status_line, terminal_width
 
 
@@ -44,6 +44,7 @@ def score_translations(request: ScoreRequest) -> None:
     changes = {} if request.length_penalty is None else {"length_penalty": request.length_penalty}
     tokenizer, alpha = translator.tokenizer, translator.options(**changes).length_penalty
     encoded = [tokenizer.encode_source(sources), tokenizer.encode_target(targets)]
+    _look_at_lengths(request, translator, *encoded)
     with line_bar(len(sources), True) as progress:
         scored = score_ids(translator.model, *encoded, alpha, progress=progress)
     lines = [f"{one.score:.4f}\t{one.log_prob:.4f}\t{len(one.token_log_probs)}" for one in scored]
@@ -67,6 +68,33 @@ def _pairs_to_score(request: ScoreRequest, config) -> tuple[Sequence[str], Seque
         print(statement, file=sys.stderr)
     read = read_corpus(given.corpora[0], "test", config.source, config.target, key="TABLE", allow_empty_sides=True)
     return read.sources, read.targets
+
+
+def _look_at_lengths(request: ScoreRequest, translator, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> None:
+    """Note pairs longer than anything in training. MemoryShortageError, before anything is computed, naming a line that is too long."""
+    from mt.decoding.scoring import scoring_mb
+    from mt.training.hardware import available_memory_mb
+
+    model, limit = translator.config.model, translator.max_source_tokens
+    sizes = [(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
+    long = [line for line, size in enumerate(sizes, 1) if max(size) > limit]
+    if not long:
+        return
+    vocabulary, width = len(translator.tokenizer.target), max(model.d_ff, 4 * model.d_model)
+    needed, line = max((scoring_mb(*sizes[line - 1], vocabulary, width), line) for line in long)
+    size = sizes[line - 1]
+    free = available_memory_mb(str(translator.model.output_weight_VD.device))
+    file = request.target if request.target is not None and size[1] > size[0] else request.source
+    if free and needed > free:
+        raise MemoryShortageError(
+            f"{file}: line {line} has {max(size):,} tokens, and scoring it takes about {needed:,.0f} MB where {free:,.0f} MB are free; cut "
+            "it into sentences, or remove the pair"
+        )
+    print(
+        f"note: {file}: line {line} has {max(size):,} tokens; {len(long)} of {len(sizes)} pairs are longer than data.max_length={limit}. "
+        "The model was trained on nothing so long, and their scores say little",
+        file=sys.stderr,
+    )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mt.config import Config, ModelConfig
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.precision import AFTER_DIVERGING, non_finite_weights
 from mt.errors import RunError
 from mt.model.build import build_model
 from mt.model.interface import TranslationModel
@@ -114,7 +115,11 @@ def build_stored(stored: StoredModel) -> LoadedModel:
         ) from error
     refuse_other_shapes(parameters_of(model), shapes, weights)
     model = model if modest else build_model(*sizes)
-    load_parameters(model, read_tensors(weights, tokenizer.fingerprint()) if held is None else held, weights)
+    tensors = read_tensors(weights, tokenizer.fingerprint()) if held is None else held
+    broken = non_finite_weights(tensors)
+    if broken is not None:
+        raise RunError(f"{shown(weights)}: {broken} holds NaN or infinity: the training diverged before it was saved. {AFTER_DIVERGING}")
+    load_parameters(model, tensors, weights)
     return LoadedModel(weights, config, tokenizer, model.eval())
 
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from mt.data.pairs import EncodedPairs
 from mt.data.special_ids import EOS, PAD
 
+MOST_MASKED = 1 << 26
+"""How many pairs of target positions a batch has at most where nothing is learned (`within_square`): 256 MB in fp32."""
 _BIN_WIDTHS = (1, 2, 3, 4, 6, 8)  # target lengths that count as equal; one side's padding is traded for the other's
 
 
@@ -92,6 +94,23 @@ def _cut(lengths_N2: numpy.ndarray, ordered: numpy.ndarray, max_tokens: int) -> 
     return batches
 
 
+def within_square(lengths: Sequence[int], indices: Sequence[int], most: int) -> list[list[int]]:
+    """A planned batch cut so that no part has more than `most` pairs of positions: pairs times the square of the longest length.
+
+    That is what a decoder's mask takes under teacher forcing. lengths: of the targets, by index. A single pair is a part of its own.
+    """
+    parts: list[list[int]] = []
+    longest = 0
+    for index in indices:
+        longest = max(longest, int(lengths[index]))
+        if parts and (len(parts[-1]) + 1) * longest**2 <= most:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+            longest = int(lengths[index])
+    return parts
+
+
 def _positions(lengths_N2: numpy.ndarray, plan: list[numpy.ndarray]) -> int:
     """All positions of a plan's batches, padding included."""
     return sum(len(batch) * int(lengths_N2[batch].max(axis=0).sum()) for batch in plan)
@@ -133,3 +152,20 @@ def make_share(
 def whole(*batches: Batch) -> Share:
     """Batches as the share of a process that is alone."""
     return Share(list(batches), sum(batch.num_target_tokens for batch in batches))
+
+
+def halved(share: Share) -> Share:
+    """The same pairs in batches of half the size, where a batch has more than one pair."""
+    batches = []
+    for batch in share.batches:
+        rows = [slice(0, None, 2), slice(1, None, 2)] if len(batch.source_BS) > 1 else [slice(None)]
+        batches += [_trimmed(batch.source_BS[half], batch.target_BT[half]) for half in rows]
+    return Share(batches, share.num_target_tokens)
+
+
+def _trimmed(source_BS: Tensor, target_BT: Tensor) -> Batch:
+    """A batch of rows, without positions that are padding in all of them."""
+    source_BS, target_BT = (side[:, : int((side != PAD).sum(dim=1).max())] for side in (source_BS, target_BT))
+    tokens = int((target_BT != PAD).sum())
+    real = tokens + int((source_BS != PAD).sum())
+    return Batch(source_BS, target_BT, tokens, 1.0 - real / (source_BS.numel() + target_BT.numel()))

@@ -17,6 +17,8 @@ from mt.data.tokenizer import Tokenizer, Vocabulary
 from mt.errors import TokenizerError
 from mt.files import write_atomically
 
+MOST_BYTES = 4192
+"""The longest line that SentencePiece's trainer takes (its max_sentence_length)."""
 _TRAINER_THREADS = 4  # fixed, because SentencePiece sums in thread order: the model must not depend on the machine
 
 
@@ -54,6 +56,7 @@ def cache_directory() -> Path:
 def _train_cached(config: TokenizerConfig, lines: Sequence[str], side: str) -> tuple[Vocabulary, str, bool]:
     """One vocabulary, a notice (or nothing), and whether it came from the cache."""
     lines = _thin_out(lines, config.max_sentences)
+    whole, lines = len(lines), cut_long_lines(lines)
     path = cache_directory() / f"{_inputs_hash(config, lines)}.model"
     vocabulary = _read_cached(path)
     cached = vocabulary is not None
@@ -67,7 +70,7 @@ def _train_cached(config: TokenizerConfig, lines: Sequence[str], side: str) -> t
     notice = ""
     if len(vocabulary) < config.vocab_size:
         notice = (
-            f"tokenizer.vocab_size: {config.vocab_size} asked, but the {side} corpus ({len(lines)} lines) gives at most "
+            f"tokenizer.vocab_size: {config.vocab_size} asked, but the {side} corpus ({whole} lines) gives at most "
             f"{len(vocabulary)} {config.model_type} pieces; using {len(vocabulary)}"
         )
     return vocabulary, notice, cached
@@ -86,6 +89,36 @@ def _thin_out(lines: Sequence[str], most: int) -> list[str]:
     if len(lines) <= most:
         return list(lines)
     return take(lines, numpy.linspace(0, len(lines) - 1, most).astype(int))
+
+
+def cut_long_lines(lines: Sequence[str], most: int = MOST_BYTES) -> list[str]:
+    """The lines, those of more than `most` bytes in several: SentencePiece would leave them out without a word.
+
+    They are cut at spaces, which no piece crosses, and inside a word only where the word alone is longer.
+    """
+    found: list[str] = []
+    for line in lines:
+        if len(line) * 4 <= most or len(line.encode("utf-8", "surrogatepass")) <= most:
+            found.append(line)
+        else:
+            found += _cut(line, most)
+    return found
+
+
+def _cut(line: str, most: int) -> list[str]:
+    """Parts of a line of at most `most` bytes each; a character has at most 4."""
+    parts, size = [""], 0
+    for word in line.split(" "):
+        for first in range(0, len(word), most // 4):
+            piece = word[first : first + most // 4]
+            added = len(piece.encode("utf-8", "surrogatepass"))
+            if first or size + 1 + added > most:
+                parts.append(piece)
+                size = added
+            else:
+                parts[-1] += f" {piece}" if size else piece
+                size += added + (size > 0)
+    return [part for part in parts if part]
 
 
 def _inputs_hash(config: TokenizerConfig, lines: Iterable[str]) -> str:

@@ -17,12 +17,12 @@ from mt.decoding.constraints import NONE, Constraints
 from mt.decoding.cross_attention import rerank
 from mt.decoding.hypothesis import Hypothesis, length_limit
 from mt.decoding.method import Method, Sentence
-from mt.decoding.precision import calculating
+from mt.decoding.precision import calculating, cause_of_non_finite
 from mt.decoding.processes import Found, SharedCounter, can_fork, search_in_forks
 from mt.decoding.rules import rules_for
 from mt.decoding.search import SearchOptions, Waiting, check_constraints, check_options, decode, make_method, rows_per_sentence
 from mt.decoding.shortlist import Shortlist
-from mt.errors import DecodingError
+from mt.errors import DecodingError, NonFiniteError
 from mt.model.interface import TranslationModel
 
 _WIDE = 512
@@ -67,11 +67,14 @@ def translate_ids(
         )
     if progress is not None and len(sentences) < len(sources):
         progress(len(sources) - len(sentences))
-    with calculating(model, options.precision):
-        for number, hypotheses in _decode_all(model, sentences, options, shortlist):
-            results[number] = hypotheses
-            if progress is not None:
-                progress(1)
+    try:
+        with calculating(model, options.precision):
+            for number, hypotheses in _decode_all(model, sentences, options, shortlist):
+                results[number] = hypotheses
+                if progress is not None:
+                    progress(1)
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{error}: {cause_of_non_finite(model, options.precision)}") from None
     return results
 
 

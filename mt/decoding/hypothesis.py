@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mt.config import DecodingConfig
 from mt.data.special_ids import BOS, EOS, PAD
-from mt.errors import DecodingError
+from mt.errors import DecodingError, NonFiniteError
 
 NEVER_PRODUCED = (PAD, BOS)
 """Token ids that no search puts into a hypothesis, however probable the model finds them."""
@@ -52,10 +52,7 @@ def no_token(length: int, has_rules: bool) -> DecodingError:
             f"what is asked of the translation leaves no token for target position {length}: ask for less with --no-repeat-ngram "
             "(decoding.no_repeat_ngram), --forbid, --require and --prefix"
         )
-    return DecodingError(
-        f"the model produces NaN or infinite logits at target position {length}: its weights are broken, or overflow "
-        "in this precision. Try an earlier checkpoint, or decode in fp32."
-    )
+    return NonFiniteError(f"the model produces NaN or infinite logits at target position {length}")
 
 
 def make_hypothesis(tokens: Sequence[int], token_log_probs: Sequence[float], alpha: float) -> Hypothesis:

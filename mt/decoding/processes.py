@@ -19,7 +19,7 @@ from dataclasses import astuple
 from multiprocessing.connection import Connection, wait
 
 from mt.decoding.hypothesis import Hypothesis
-from mt.errors import DecodingError, MtError
+from mt.errors import MemoryShortageError, MtError
 
 Found = tuple[int, list[Hypothesis]]
 """A sentence's number and its hypotheses."""
@@ -55,7 +55,7 @@ class SharedCounter:
 def search_in_forks(searches: Sequence[Callable[[], Iterable[Found]]]) -> Iterator[Found]:
     """Run every search in a fork of its own; what they find, as it comes.
 
-    An MtError of a fork is raised here. DecodingError when a fork dies, as it does when the machine has no memory left. However this
+    An MtError of a fork is raised here. MemoryShortageError when a fork dies, as it does when the machine has no memory left. However this
     ends, no fork is left.
     """
     context = multiprocessing.get_context("fork")
@@ -95,9 +95,9 @@ def _received(reader: Connection, fork: multiprocessing.Process) -> Found | None
         kind, *content = marshal.loads(reader.recv_bytes())
     except (EOFError, ConnectionError):
         fork.join()
-        raise DecodingError(
+        raise MemoryShortageError(
             f"a process of the search was ended from outside (exit code {fork.exitcode}; -9 is what a machine without memory does). "
-            "Translate with less at once (--set or --max-tokens: decoding.max_tokens), or with one process: OMP_NUM_THREADS=1"
+            "Lower decoding.max_tokens in the run's config.yaml, or search in one process: set OMP_NUM_THREADS=1"
         ) from None
     if kind == "error":
         name, text = content

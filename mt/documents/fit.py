@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mt.data.language_codes import short_code
 from mt.documents.inline import Inline, has_words
@@ -272,3 +272,63 @@ def _split(text: str, mark: re.Pattern[str]) -> list[tuple[str, str]]:
             found.append((text[start : match.start()], match[0]))
             start = match.end()
     return [*found, (text[start:], "")] if start < len(text) else found
+
+
+def fitting(search: Callable[..., list[list[Translation]]], translator: Any) -> FittingTranslator:
+    """A translator of texts of any length. search: finds the translations of lines, best first, with a function that is told how many."""
+
+    def best(lines: Sequence[str], progress: Callable[[int], None]) -> list[Translation]:
+        return [found[0] for found in search(lines, progress)]
+
+    def count(lines: Sequence[str]) -> list[int]:
+        return [len(tokens) for tokens in translator.tokenizer.encode_source(lines)]
+
+    return FittingTranslator(best, count, translator.max_source_tokens, translator.target_language, translator.source_language)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Translations of lines that are to be scored."""
+
+    texts: list[str]
+    cut: list[int]
+    """The lines, from 1, that were longer than the model takes and therefore cut, as `mt translate` cuts them."""
+    kept: list[int]
+    """Those of them with a part that could not be cut, and stands there untranslated."""
+
+
+def translate_to_measure(
+    translator: Any, lines: Sequence[str], options: Any, progress: Callable[[int], None] | None = None
+) -> Measured:
+    """The best translation of each line, of any length, by a Translator. options: its decoding settings."""
+
+    def search(some: Sequence[str], done: Callable[[int], None] | None) -> list[list[Translation]]:
+        return translator.translate_nbest(some, options, done)
+
+    limit = translator.max_source_tokens
+    long = [number for number, tokens in enumerate(translator.tokenizer.encode_source(lines), 1) if len(tokens) > limit]
+    others = sorted({*range(1, len(lines) + 1)} - {*long})
+    texts = dict(zip(others, (best.text for best, *_ in search([lines[number - 1] for number in others], progress)), strict=True))
+    cut = fitting(search, translator).lines([lines[number - 1] for number in long], progress or (lambda count: None)) if long else []
+    texts |= {number: one.text for number, one in zip(long, cut, strict=True)}
+    return Measured([texts[number] for number in sorted(texts)], long, [number for number, one in zip(long, cut, strict=True) if one.kept])
+
+
+def cut_notes(measured: Measured, corpora: Sequence[tuple[str, int]], limit: int) -> list[str]:
+    """What was done to lines that are too long, a sentence for each corpus. corpora: name and number of lines. limit: data.max_length."""
+    notes, first = [], 0
+    for name, count in corpora:
+        own, kept = ([number - first for number in numbers if first < number <= first + count] for numbers in (measured.cut, measured.kept))
+        if own:
+            verb = ("is", "was") if len(own) == 1 else ("are", "were")
+            note = f"{name}: {_numbered(own)} {verb[0]} longer than data.max_length={limit} tokens and {verb[1]} cut for translation, "
+            note += "as mt translate does"
+            notes.append(note + (f"; a part of {_numbered(kept)} has no space to cut at and stays untranslated" if kept else ""))
+        first += count
+    return notes
+
+
+def _numbered(numbers: Sequence[int], most: int = 3) -> str:
+    """'line 7', or 'lines 7, 9, 12, … (20 in all)'."""
+    listed = ", ".join(map(str, numbers[:most]))
+    return f"line{'s' * (len(numbers) > 1)} {listed}" + (f", … ({len(numbers)} in all)" if len(numbers) > most else "")

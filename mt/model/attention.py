@@ -22,6 +22,8 @@ PIECE = 128
 """How many memory positions a sum is taken over at a time, on a CPU, in fp32 (`sum_in_pieces`)."""
 LEAST_QUERIES = 4
 """How many query positions a product has at least, on a CPU, in fp32 (`round_up_queries`)."""
+MOST_SCORES = 1 << 25
+"""How many scores (B·H·Q·M) are held at once where nothing is learned: 128 MB in fp32. Query positions beyond take turns (`attend`)."""
 HIDDEN = -30000.0
 """Added to the scores of what may not be seen: finite, representable in bf16 and fp16, and exp() of it is exactly zero."""
 
@@ -113,6 +115,23 @@ def round_up_queries(q_BHQK: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     return F.pad(q_BHQK, missing), bias if bias.shape[-2] == 1 else F.pad(bias, missing)
 
 
+def attend_in_turns(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout: Dropout) -> Tensor:
+    """The same as `attend_with_weights` without the weights, some query positions at a time.
+
+    A single text of 30,000 tokens has 900 million scores in each head and layer; so they take as much memory as those of a usual batch.
+    """
+    B, H, Q, _ = q_BHQK.shape
+    turns = -(-B * H * Q * k_BHMK.shape[2] // MOST_SCORES)
+    turns = min(turns, max(1, Q // LEAST_QUERIES))
+    biases = [bias] * turns if bias.shape[-2] == 1 else bias.tensor_split(turns, dim=-2)
+    found = [
+        attend_with_weights(q_BHPK, k_BHMK, v_BHMK, own, dropout)[0]
+        for q_BHPK, own in zip(q_BHQK.tensor_split(turns, dim=2), biases, strict=True)
+    ]
+    context_BHQK = torch.cat(found, dim=2)
+    return context_BHQK
+
+
 def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout: Dropout) -> Tensor:
     """The same without the weights: the fast path. On a CPU that is the explicit product:
 
@@ -124,6 +143,8 @@ def attend(q_BHQK: Tensor, k_BHMK: Tensor, v_BHMK: Tensor, bias: Tensor, dropout
             k_BHMK, v_BHMK, bias = round_up_memory(k_BHMK, v_BHMK, bias)
         elif asking < LEAST_QUERIES:
             q_BHQK, bias = round_up_queries(q_BHQK, bias)
+        if not torch.is_grad_enabled() and q_BHQK.shape[:3].numel() * k_BHMK.shape[2] > MOST_SCORES:
+            return attend_in_turns(q_BHQK, k_BHMK, v_BHMK, bias, dropout)[:, :, :asking]
         context_BHQK, _ = attend_with_weights(q_BHQK, k_BHMK, v_BHMK, bias, dropout)
         return context_BHQK[:, :, :asking]
     probability = dropout.probability if dropout.training else 0.0

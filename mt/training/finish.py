@@ -3,18 +3,22 @@
 import logging
 import math
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from typing import Any
 
 from torch import Tensor
 
-from mt.errors import MtError
+from mt.documents.fit import cut_notes, translate_to_measure
+from mt.errors import MemoryShortageError, MtError, NonFiniteError, TrainingError
 from mt.evaluation import score
 from mt.files import write_atomically
 from mt.instant.check import check_engine
 from mt.instant.layers import UnsuitedWeightsError
 from mt.instant.stored import numpy_model
 from mt.instant.translator import is_plain
+from mt.memory import ran_out_of_memory
 from mt.model.build import count_parameters
 from mt.runs import RunDirectory, checkpoint_damage, shown
 from mt.stored_files import find_stored
@@ -35,14 +39,21 @@ _log = logging.getLogger("mt")
 
 def finish(training: Training) -> dict:
     """Write model.safetensors and summary.json; returns the summary."""
-    candidates = final_candidates(training)
-    name, weights, valid_scores = choose(training, candidates)
+    try:
+        name, weights, valid_scores = choose(training, final_candidates(training))
+    except (RuntimeError, MemoryError, OSError, MtError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise MemoryShortageError(
+            f"all updates are made and saved (step {training.state.step}), but memory ran out while the final weights were chosen. Set "
+            "training.average=none, or lower training.average_checkpoints or training.validate_sentences, and run the same command again"
+        ) from error
     content = serialise(weights, training.stamp)
     training.run.summary_path.unlink(missing_ok=True)  # its hash is of other weights
     write_atomically(training.run.weights_path, content)
     for parameter_name, tensor in parameters_of(training.model).items():
         tensor.copy_(weights[parameter_name])
-    summary = {
+    summary: dict[str, Any] = {
         "step": training.state.step,
         "max_steps": training.config.training.max_steps,
         "max_epochs": training.config.training.max_epochs,
@@ -61,12 +72,30 @@ def finish(training: Training) -> dict:
         "valid": valid_scores,
         "valid_measure": training.measure,
         "best_step": training.state.best_step,
-        "test": test_scores(training),
+        "test": None,
     }
-    training.run.write_json("summary.json", summary)
+    training.run.write_json("summary.json", summary)  # scoring takes long and much memory: from here on the run is finished without it
+    if training.data.test:
+        with finished_without_scores(training.run):
+            summary["test"] = test_scores(training)
+        training.run.write_json("summary.json", summary)
     compare_engines(training)
     tell(training, summary)
     return summary
+
+
+@contextmanager
+def finished_without_scores(run: RunDirectory) -> Iterator[None]:
+    """Around scoring the test pairs: when memory runs out, say that the training is finished and how to score later."""
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError, MtError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise MemoryShortageError(
+            f"the training is finished and its weights are saved ({shown(run.weights_path)}), but memory ran out while the test pairs were "
+            f"translated. Score them later, with less at once: mt eval --model {shown(run.path)} --beam 1"
+        ) from error
 
 
 def final_candidates(training: Training) -> dict[str, dict[str, Tensor]]:
@@ -105,11 +134,21 @@ def choose(training: Training, candidates: dict) -> tuple[str, dict, dict | None
     for name, weights in candidates.items():
         result = _measured(training, name)
         if result is None:
-            with borrowed_weights(training.model, weights):
-                result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
+            try:
+                with borrowed_weights(training.model, weights):
+                    result = validate(training.model, training.data.tokenizer, training.valid, training.config, training.hardware)
+            except NonFiniteError as error:
+                _log.warning("final weights: not %s: %s", name, error)
+                continue
         score = result.score(training.config.training.metric)
         figures[name] = (not math.isnan(score), score, -result.loss), result.figures()  # equal scores are told apart by the loss
         _log.info("final weights: %s: valid loss %.3f, BLEU %.2f, chrF %.2f (greedy)", name, result.loss, result.bleu, result.chrf)
+    if not figures:
+        raise TrainingError(
+            "the training has diverged: none of its weights can be translated with. Begin again with a training.learning_rate below "
+            f"{training.config.training.learning_rate:g} or more training.warmup_steps than {training.config.training.warmup_steps}, and "
+            "--restart"
+        )
     name = max(figures, key=lambda candidate: figures[candidate][0])
     return name, candidates[name], figures[name][1]
 
@@ -128,7 +167,11 @@ def test_scores(training: Training) -> dict | None:
     translator = Translator(training.model.eval(), data.tokenizer, config)
     sources = [line for corpus in data.test for line in corpus.sources]
     references = [line for corpus in data.test for line in corpus.targets]
-    scores = score(translator.translate(sources, precision="fp32", shortlist=False), references, config.target)
+    options = translator.options(precision="fp32", shortlist=False)
+    measured = translate_to_measure(translator, sources, options)
+    for note in cut_notes(measured, [(corpus.name, len(corpus)) for corpus in data.test], translator.max_source_tokens):
+        _log.warning("test: %s", note)
+    scores = score(measured.texts, references, config.target)
     if scores["notice"]:
         _log.warning(scores["notice"])
     return scores

@@ -7,13 +7,13 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mt.config import TrainingConfig
 from mt.errors import ConfigError
+from mt.memory import free_memory_mb
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,7 @@ def available_memory_mb(device: str) -> float:
     """Memory that is free for the taking, in MB: the GPU's, or the machine's; 0 where the system does not say."""
     if device.startswith("cuda"):
         return torch.cuda.mem_get_info(device)[0] / 1e6
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1e3 for line in lines if line.startswith("MemAvailable:")), 0.0)
+    return free_memory_mb()
 
 
 def environment(hardware: Hardware) -> dict:

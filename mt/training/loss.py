@@ -49,6 +49,11 @@ def kept_positions(target_BT: Tensor) -> Tensor:
     return positions_N
 
 
+def _scaled(gradient_ND: Tensor, factor: Tensor) -> Tensor:
+    """The gradient times a factor that is not rounded to bf16 first: 1 / tokens would be up to 0.4 % off, and the same way everywhere."""
+    return (gradient_ND.float() * factor).to(gradient_ND.dtype)
+
+
 class _ChunkedCrossEntropy(torch.autograd.Function):
     """Σ over tokens of (1 − ε)·(−log p_target) + ε·mean over V of (−log p): value and gradients, chunk by chunk.
 
@@ -96,7 +101,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient_loss: Tensor, _: Tensor):
         gradient_x_ND, gradient_w_VD = ctx.saved_tensors
-        return gradient_x_ND * gradient_loss.to(gradient_x_ND.dtype), gradient_w_VD * gradient_loss, None, None
+        return _scaled(gradient_x_ND, gradient_loss), gradient_w_VD * gradient_loss, None, None
 
 
 class _ChunkedRDrop(torch.autograd.Function):
@@ -148,7 +153,7 @@ class _ChunkedRDrop(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient_loss: Tensor, _: Tensor):
         gradient_x_PND, gradient_w_VD = ctx.saved_tensors
-        return gradient_x_PND * gradient_loss.to(gradient_x_PND.dtype), gradient_w_VD * gradient_loss, None, None, None
+        return _scaled(gradient_x_PND, gradient_loss), gradient_w_VD * gradient_loss, None, None, None
 
 
 def r_drop(

@@ -143,6 +143,8 @@ def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> Prepared
     for report in left_out:
         if report.message(config):
             _log.warning(report.message(config))
+    for corpus in splits["test"]:
+        _tell_cut(corpus, tokenizer, config.data.max_length)
     if not len(kept):
         raise DataError(
             f"no training pair is left: all {sum(len(corpus) for corpus in train)} are longer than "
@@ -154,6 +156,17 @@ def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> Prepared
     }  # fmt: skip
     together = fingerprint([*train, *splits["valid"]])
     return PreparedData(tokenizer, kept, splits["valid"], splits["test"], list(left_out), together, fingerprints)
+
+
+def _tell_cut(corpus: Corpus, tokenizer: Tokenizer, max_length: int) -> None:
+    """Say before the training which test sources will be cut to be translated."""
+    lengths = [len(ids) for ids in tokenizer.encode_source(corpus.sources)]
+    long = [corpus.line_of(index) for index, length in enumerate(lengths) if length > max_length]
+    if long:
+        _log.warning(
+            "%s: %d of %d test sources are longer than data.max_length=%d tokens, up to %s (%s); they will be cut for translation, as mt "
+            "translate does", corpus.origin or corpus.name, len(long), len(lengths), max_length, f"{max(lengths):,}", _first(long),
+        )
 
 
 def tokenizer_for(config: Config, train: Sequence[Corpus]) -> Tokenizer:

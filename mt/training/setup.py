@@ -115,18 +115,24 @@ class Training:
         return max(1, round(steps * fitting / self.config.training.max_steps))
 
 
-def check_same_settings(run: RunDirectory, config: Config) -> None:
-    """RunError naming every setting that differs from those the run was begun with, except the ones free to change.
+def changed_settings(before: Config, now: Config) -> list[str]:
+    """The keys of all settings that differ, in order.
 
     The folders of corpora may be others: their content is compared later, and a project may have moved.
     """
-    begun, now = (_flat(located(one).model_dump(mode="json")) for one in (load_config(run.config_path), config))
+    sides = [_flat(located(config).model_dump(mode="json")) for config in (before, now)]
+    first, second = sides
+    return [key for key in sorted(first.keys() | second.keys()) if _without_folders(first.get(key)) != _without_folders(second.get(key))]
+
+
+def check_same_settings(run: RunDirectory, config: Config) -> None:
+    """RunError naming every setting that differs from those the run was begun with, except the ones free to change."""
+    before = load_config(run.config_path)
     changed = [
-        key for key in sorted(begun.keys() | now.keys())
-        if _without_folders(begun.get(key)) != _without_folders(now.get(key))
-        and not any(key == free or key.startswith(f"{free}.") for free in FREE_TO_CHANGE)
+        key for key in changed_settings(before, config) if not any(key == free or key.startswith(f"{free}.") for free in FREE_TO_CHANGE)
     ]
     if changed:
+        begun, now = (_flat(located(settings).model_dump(mode="json")) for settings in (before, config))
         listed = "\n".join(f"  {key}: begun with {_written(begun.get(key))}, now {_written(now.get(key))}" for key in changed)
         raise RunError(
             f"{shown(run.path)} was begun with other settings:\n{listed}\n"
@@ -193,7 +199,9 @@ def set_up(
         model.to(hardware.device)
         if config.training.compile:
             compile_layers(model)
-    valid = ValidationPairs.build(data.valid, data.tokenizer, config.training.validate_sentences) if data.valid else None
+    valid = None
+    if data.valid:
+        valid = ValidationPairs.build(data.valid, data.tokenizer, config.training.validate_sentences, config.data.max_length)
     training = Training(
         config, run, data, hardware, model, build_optimizer(model, config.training), data.tokenizer.fingerprint(), valid,
         EpochEncoder(config, data.tokenizer, data.train), ranks,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mt.config import TrainingConfig
 from mt.data.batching import Batch, Share
+from mt.memory import ran_out_of_memory
 from mt.model.dropout import seed_dropout
 from mt.model.interface import TranslationModel
 from mt.training.distributed import ALONE, Ranks
@@ -65,6 +66,10 @@ class PendingStep:
         )
 
 
+class BatchTooLargeError(Exception):
+    """Memory ran out while a gradient was computed; weights and optimizer are as they were."""
+
+
 def train_step(
     model: TranslationModel,
     optimizer: torch.optim.Optimizer,
@@ -79,14 +84,20 @@ def train_step(
 
     The gradient is that of the loss summed over all batches of all processes, divided by all their target tokens: splitting a batch
     changes nothing but dropout's draws. A loss or gradient that is not finite leaves weights and optimizer untouched; that is decided
-    where the gradients are, so that nothing waits for a GPU.
+    where the gradients are, so that nothing waits for a GPU. Raises BatchTooLargeError where one process alone runs out of memory.
     """
     model.train()
     seed_dropout(config.seed, step, ranks.number)
     num_target_tokens = sum(share.num_target_tokens for share in shares)
     batches = [batch for share in shares for batch in share.batches]
     optimizer.zero_grad(set_to_none=True)
-    sums_2 = accumulate_gradients(model, batches, num_target_tokens, config, hardware)
+    try:
+        sums_2 = accumulate_gradients(model, batches, num_target_tokens, config, hardware)
+    except (RuntimeError, MemoryError) as error:
+        if ranks.count > 1 or not ran_out_of_memory(error):
+            raise  # the other processes wait for this one's gradient, and cannot be told
+        optimizer.zero_grad(set_to_none=True)
+        raise BatchTooLargeError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
     # Divided gradients have been summed in the backward pass.
     ranks.sum_([sums_2] if is_sharded(config, ranks) else [*gradients(model), sums_2])
     limit = config.clip_norm or float("inf")

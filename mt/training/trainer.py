@@ -9,7 +9,7 @@ import logging
 import math
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 
@@ -19,7 +19,7 @@ from mt.config import Config
 from mt.config_file import load_config
 from mt.data.batching import Share, make_share, plan_batches
 from mt.data.pairs import EncodedPairs
-from mt.errors import ConfigError, Interrupted, TrainingError
+from mt.errors import ConfigError, Interrupted, MemoryShortageError, NonFiniteError
 from mt.memory import give_back_freed_memory
 from mt.run_lock import locked
 from mt.runs import RunDirectory, checkpoint_damage, runs_root, shown, weights_of
@@ -27,15 +27,17 @@ from mt.stored_model import read_tensors
 from mt.training.averaging import update_ema
 from mt.training.continuing import place_in_schedule, wants_more
 from mt.training.distributed import joined_ranks, speak_only_as_first
+from mt.training.divergence import after_overflow, refuse_diverged, too_many_skipped
 from mt.training.finish import finish
 from mt.training.hardware import choose_device
 from mt.training.interrupt import StopRequest
 from mt.training.optimizer import learning_rate_at
 from mt.training.report import Report, Silence
-from mt.training.setup import Training, check_same_settings, look_ahead, move_aside, set_up
+from mt.training.setup import Training, changed_settings, check_same_settings, look_ahead, move_aside, set_up
 from mt.training.sharding import whole_tensors
+from mt.training.shortage import saved_when_memory_runs_out, step_in_pieces
 from mt.training.state import best_steps, save_state, tidy_checkpoints
-from mt.training.step import train_step
+from mt.training.step import PendingStep, train_step
 from mt.training.validation import validate
 from mt.training.weights import borrowed_weights
 
@@ -63,9 +65,9 @@ def train(config: Config, restart: bool = False) -> dict:
         continued = run.exists()
         if continued:
             check_same_settings(run, config)
-            before = load_config(run.config_path).training
-            if run.finished() and not wants_more(run.read_json("summary.json"), before, config.training):
-                return _already_finished(run)
+            before = load_config(run.config_path)
+            if run.finished() and not wants_more(run.read_json("summary.json"), before.training, config.training):
+                return _already_finished(run, before, config)
         ranks.wait()  # nobody writes before everybody has looked
         training = set_up(config, run, ranks, continued)
         look_ahead(training, begun)
@@ -83,13 +85,19 @@ def train(config: Config, restart: bool = False) -> dict:
     return run.read_json("summary.json")
 
 
-def _already_finished(run: RunDirectory) -> dict:
-    """Say so, and return its summary."""
+def _already_finished(run: RunDirectory, before: Config, now: Config) -> dict:
+    """Say so, and what of the settings therefore stays as it was; return its summary."""
     summary = run.read_json("summary.json")
     _log.info(
         "%s is finished (%d steps). To train on: mt train --config %s %s; to start over: --restart, or another name (--set name=…)",
         shown(run.path), summary["step"], shlex.quote(shown(run.config_path)), _more(summary),
     )
+    changed = [key for key in changed_settings(before, now) if key != "name"]
+    if changed:
+        _log.warning("nothing is trained, so the run keeps its own settings in %s; yours differ in %s", shown(run.config_path),
+                     ", ".join(changed))  # fmt: skip
+    if summary["test"] is None and before.data.test:
+        _log.info("its test pairs are not scored yet: mt eval --model %s", shown(run.path))
     return summary
 
 
@@ -113,16 +121,23 @@ def train_to_the_end(training: Training, stop: StopRequest) -> None:
     # The processes' clocks differ a little; what they do together must not.
     validate_every, save_every = (int(ranks.agree(training.every(steps))) for steps in (config.validate_every, config.save_every))
     with _open_report(training) as report:
+
+        def save_now() -> None:
+            settle(training, report)
+            save(training, False, stop)
+
         if training.measure_again:
             _measure_again(training)
         while not is_over(training):
             begun = time.monotonic()
-            update(training, batches, report)
+            with saved_when_memory_runs_out(training, f"update {state.step + 1}", save_now):
+                update(training, batches, report)
             validating, due = (state.step % every == 0 or is_over(training) for every in (validate_every, save_every))
             if validating or due:
                 settle(training, report)
             if validating:
-                _validate(training, report)
+                with saved_when_memory_runs_out(training, "validation", save_now):
+                    _validate(training, report)
                 report.diagnose(state.step, training.config, is_over(training))
                 report.pause()
             state.seconds += time.monotonic() - begun
@@ -226,13 +241,16 @@ def _learning_rate(training: Training) -> float:
 def update(training: Training, batches: Iterator[Share], report: Report) -> None:
     """One update, skipped ones included; TrainingError when too many in a row are not finite."""
     config, state = training.config.training, training.state
-    epoch = state.epoch
+    epoch, place = state.epoch, (state.epoch, state.block, state.batch)
     taken = [next(batches) for _ in range(config.accumulation)]
     noting = training.recorder is not None and training.recorder.due(state.step + 1)
     if noting:
         training.recorder.before(training.model)
-    pending = train_step(training.model, training.optimizer, taken, state.step + 1, _learning_rate(training), config,
-                         training.hardware, training.ranks)
+    try:
+        pending = _make_update(training, taken)
+    except MemoryShortageError:
+        state.epoch, state.block, state.batch = place  # its pairs were not learned
+        raise
     state.step += 1
     state.target_tokens += pending.num_target_tokens
     if noting:
@@ -243,6 +261,17 @@ def update(training: Training, batches: Iterator[Share], report: Report) -> None
     training.unsettled = state.step, epoch, pending
     if pending.ready is None:
         settle(training, report)
+
+
+def _make_update(training: Training, taken: Sequence[Share]) -> PendingStep:
+    """The next update from these batches, in as many pieces as memory asks for."""
+    rate = _learning_rate(training)
+
+    def step(shares: Sequence[Share]) -> PendingStep:
+        return train_step(training.model, training.optimizer, shares, training.state.step + 1, rate, training.config.training,
+                          training.hardware, training.ranks)  # fmt: skip
+
+    return step_in_pieces(training, taken, step)
 
 
 def settle(training: Training, report: Report) -> None:
@@ -259,12 +288,7 @@ def settle(training: Training, report: Report) -> None:
         state.bad_steps_total += 1
         report.skipped(step, state.bad_steps)
         if state.bad_steps >= config.max_bad_steps:
-            raise TrainingError(
-                f"the loss was not finite in {state.bad_steps} updates in a row, up to step {step}; weights saved before "
-                f"that stay in {shown(training.run.checkpoints_path)}. Usual causes: training.learning_rate ({config.learning_rate:g}) too "
-                f"high or training.warmup_steps ({config.warmup_steps}) too few; also try training.clip_norm=1, "
-                "model.norm_position=pre, or training.precision=fp32, with --restart"
-            )
+            raise too_many_skipped(training, step)
     report.step(step, result, epoch)
 
 
@@ -276,8 +300,11 @@ def _validate(training: Training, report: Report) -> None:
     if deadline and not training.ranks.agree(deadline.can_validate(begun)):
         return
     ema = whole_tensors(training.ema) if training.ema is not None else None
-    with training.undivided() as model, borrowed_weights(model, ema):
-        result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
+    try:
+        with training.undivided() as model, borrowed_weights(model, ema):
+            result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
+    except NonFiniteError as error:
+        raise after_overflow(training, error, lambda: save(training, False)) from None
     give_back_freed_memory()
     training.validated = state.step, result
     if deadline:
@@ -311,6 +338,7 @@ def _measure_again(training: Training) -> None:
 
 def save(training: Training, scheduled: bool, stop: StopRequest | None = None) -> None:
     """Write a checkpoint; while the disk is full, wait and try again until a stop is asked for (then OSError, as for other failures)."""
+    refuse_diverged(training)
     told = False
     while True:
         begun = time.monotonic()

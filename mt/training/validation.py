@@ -1,5 +1,6 @@
 """Validation: loss and perplexity under teacher forcing, BLEU and chrF of real translations, and a few of them to read."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from typing import Any
 import torch
 
 from mt.config import Config, TrainingConfig
-from mt.data.batching import make_batch, plan_batches
+from mt.data.batching import MOST_MASKED, make_batch, plan_batches, within_square
 from mt.data.corpus import Corpus
 from mt.data.pairs import EncodedPairs
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
+from mt.errors import DataError
 from mt.evaluation import bleu_signature, quick_scores
 from mt.model.interface import TranslationModel
 from mt.training.distributed import ALONE, Ranks
@@ -21,9 +23,15 @@ from mt.training.hardware import Hardware
 from mt.training.loss import cross_entropy, shift_right
 from mt.training.outputs import Translated, frequency_entropy, output_figures
 
+_log = logging.getLogger("mt")
 _SAMPLES = 3
 _DECIDES_GREEDY = ("max_length_ratio", "max_length_extra", "no_repeat_ngram")
 """The settings of `decoding` that a validation's greedy translations depend on."""
+
+
+FAR = 4
+"""Validation pairs with a side of more than this many times data.max_length are left out: training sees nothing like them, and a single
+one of 10,000 tokens can take more memory than all others."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +45,24 @@ class ValidationPairs:
     """How many of them are translated for BLEU and chrF, taken evenly over all."""
 
     @classmethod
-    def build(cls, corpora: Sequence[Corpus], tokenizer: Tokenizer, sentences: int) -> "ValidationPairs":
-        """From the validation corpora, one after another; sentences: `training.validate_sentences`, 0 for all."""
+    def build(cls, corpora: Sequence[Corpus], tokenizer: Tokenizer, sentences: int, max_length: int = 0) -> "ValidationPairs":
+        """From the validation corpora, one after another; sentences: `training.validate_sentences`, 0 for all.
+
+        max_length: `data.max_length`; pairs far beyond it are left out, and named. DataError when none is left. 0: take all.
+        """
         sources = [line for corpus in corpora for line in corpus.sources]
         targets = [line for corpus in corpora for line in corpus.targets]
+        ids = tokenizer.encode_source(sources), tokenizer.encode_target(targets)
+        if max_length:
+            lengths = [max(len(source), len(target)) for source, target in zip(*ids, strict=True)]
+            _tell_left_out(corpora, lengths, max_length)
+            kept = [index for index, length in enumerate(lengths) if length <= FAR * max_length]
+            sources, targets, *ids = ([side[index] for index in kept] for side in (sources, targets, *ids))
         count = min(sentences, len(sources)) if sentences else len(sources)
         order = [round(index * len(sources) / count) for index in range(count)]
         rest = sorted(set(range(len(sources))) - set(order))
-        sources, targets = [[side[index] for index in order + rest] for side in (sources, targets)]
-        encoded = EncodedPairs(tokenizer.encode_source(sources), tokenizer.encode_target(targets), torch.ones(0).numpy())
-        return cls(sources, targets, encoded, count)
+        sources, targets, *ids = ([side[index] for index in order + rest] for side in (sources, targets, *ids))
+        return cls(sources, targets, EncodedPairs(*ids, torch.ones(0).numpy()), count)
 
     def measure(self, config: Config) -> dict[str, Any]:
         """What a validation score depends on besides the weights and the pairs, all of which may change while a run is stopped.
@@ -66,6 +82,26 @@ class ValidationPairs:
     def frequency_entropy(self) -> float | None:
         """The loss of a model that only knows how frequent each piece of the references is; None where they are too few to tell."""
         return frequency_entropy(self.pairs.targets)
+
+
+def _tell_left_out(corpora: Sequence[Corpus], lengths: Sequence[int], max_length: int) -> None:
+    """Name the validation pairs that are far too long. DataError when nothing else is left. lengths: of the longer side, by pair."""
+    if min(lengths) > FAR * max_length:
+        raise DataError(
+            f"data.valid: all {len(lengths)} pairs have a side of more than {FAR} times data.max_length={max_length} tokens, and nothing "
+            "is left to validate on; cut their lines into sentences, or raise data.max_length"
+        )
+    first = 0
+    for corpus in corpora:
+        own = lengths[first : first + len(corpus)]
+        far = [(corpus.line_of(index), length) for index, length in enumerate(own) if length > FAR * max_length]
+        if far:
+            listed = ", ".join(f"{corpus.unit} {line}: {length:,} tokens" for line, length in far[:3]) + ", …" * (len(far) > 3)
+            _log.warning(
+                "%s: %d of %d validation pairs are left out, with a side of more than %d times data.max_length=%d tokens (%s); cut such "
+                "lines into sentences, or raise data.max_length", corpus.origin or corpus.name, len(far), len(own), FAR, max_length, listed,
+            )
+        first += len(corpus)
 
 
 @dataclass(frozen=True)
@@ -152,7 +188,9 @@ def mean_loss(
 ) -> float:
     """Cross-entropy per target token over all pairs, without smoothing and dropout."""
     total, tokens = 0.0, 0
-    for indices in plan_batches(pairs.lengths_N2(), config.max_tokens, seed=0, epoch=0)[ranks.number :: ranks.count]:
+    lengths_N2 = pairs.lengths_N2()
+    plan = plan_batches(lengths_N2, config.max_tokens, seed=0, epoch=0)[ranks.number :: ranks.count]
+    for indices in (part for planned in plan for part in within_square(lengths_N2[:, 1], planned, MOST_MASKED)):
         batch = make_batch(pairs, indices)
         source_BS, target_BT = batch.source_BS.to(hardware.device), batch.target_BT.to(hardware.device)
         x_BTD = model.states(source_BS, shift_right(target_BT))

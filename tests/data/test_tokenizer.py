@@ -11,7 +11,7 @@ from mt.data.demo import demo_pairs
 from mt.data.special_ids import BOS, EOS, PAD, UNK
 from mt.data.subword_sampling import SubwordSampler
 from mt.data.tokenizer import Tokenizer, Vocabulary
-from mt.data.tokenizer_training import TrainedTokenizer, cache_directory, train_tokenizer
+from mt.data.tokenizer_training import TrainedTokenizer, cache_directory, cut_long_lines, train_tokenizer
 from mt.errors import TokenizerError
 
 PAIRS = demo_pairs("train")[:400]
@@ -226,3 +226,29 @@ def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.target.model").unlink()
     with pytest.raises(TokenizerError, match=r"tokenizer\.target\.model"):
         Tokenizer.load(tmp_path)
+
+
+# ── long lines ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_of_any_length_are_learned_from() -> None:
+    """SentencePiece leaves out lines of more than 4192 bytes; a corpus of paragraphs would get the vocabulary of its headings."""
+    short = ["tiny heading here"] * 50
+    long = ["zebra quagga xylophone " * 300] * 20
+    config = TokenizerConfig(vocab_size=60, shared=True, byte_fallback=False)
+    made = train_tokenizer(config, short + long, short + long).tokenizer
+    [ids] = made.encode_source(["zebra quagga xylophone"])
+    assert UNK not in ids, "the letters of the long lines are known"
+
+
+def test_long_lines_are_cut_at_spaces_and_nothing_is_lost() -> None:
+    draw = random.Random(seed := random.randrange(10**6))
+    for _ in range(200):
+        words = ["".join(draw.choices("a가é😀", k=draw.randint(1, draw.choice([5, 60])))) for _ in range(draw.randint(1, 60))]
+        line, most = " ".join(words), draw.randint(8, 300)
+        parts = cut_long_lines([line, "x"], most)
+        assert parts[-1] == "x" and all(0 < len(part.encode()) <= most for part in parts), seed
+        assert "".join(parts[:-1]).replace(" ", "") == line.replace(" ", ""), seed
+        if all(len(word) <= most // 4 for word in words):
+            assert " ".join(parts[:-1]) == line, seed
+    assert cut_long_lines(["a" * 4192, "b"]) == ["a" * 4192, "b"]

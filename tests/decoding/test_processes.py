@@ -20,7 +20,7 @@ from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import Hypothesis
 from mt.decoding.processes import SharedCounter, can_fork, search_in_forks
 from mt.decoding.search import Waiting
-from mt.errors import DecodingError
+from mt.errors import DecodingError, MemoryShortageError
 from tests.decoding.table_model import TableModel
 from tests.decoding.test_batches import random_sources
 
@@ -104,7 +104,7 @@ def test_a_fork_that_is_killed_ends_the_search_at_once() -> None:
         yield 1, []
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(DecodingError, match=r"exit code -9.*decoding.max_tokens"):
+    with pytest.raises(MemoryShortageError, match=r"exit code -9.*decoding.max_tokens"):
         list(search_in_forks([endless, killed]))
 
 

@@ -176,3 +176,18 @@ def test_r_drop_is_two_cross_entropies_and_two_divergences(smoothing: float, alp
     (0.5 * expected).backward()
     torch.testing.assert_close(got[0], x_BTD.grad, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(got[1], weight_VD.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [999, 3001, 4095])
+def test_the_divisor_of_the_loss_is_not_rounded_to_bf16(tokens: int) -> None:
+    """1 / tokens in bf16 would scale the states' gradient by up to 0.4 %, and not the output matrix's."""
+    torch.manual_seed(tokens)
+    x_BTD, weight_VD, target_BT = torch.randn(8, 16, 32), torch.randn(50, 32), torch.randint(5, 50, (8, 16))
+    norms = []
+    for divisor in (tokens, 1024):  # a power of two is exact
+        own_BTD = x_BTD.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = cross_entropy(own_BTD, weight_VD, target_BT, 0.1).loss
+        (loss / divisor).backward()
+        norms.append(own_BTD.grad.double().norm().item() * divisor)
+    assert norms[0] == pytest.approx(norms[1], rel=3e-4)
