@@ -510,6 +510,7 @@ def _run() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     use_help_text()
+    reserve = bytearray(1 << 23)  # given back when memory runs out, so that there is some to say so
     try:
         _refuse_undecodable()
         app(prog_name="mt")
@@ -519,6 +520,8 @@ def _run() -> None:
         sys.exit(2)
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
         if ran_out_of_memory(error):
+            reserve.clear()
+            error.__traceback__ = None  # and with it all that its frames hold
             print(f"error: {memory_message(error, sys.argv[1:])}", file=sys.stderr)
             sys.exit(2)
         if not isinstance(error, OSError):
