@@ -349,7 +349,7 @@ class DecodingConfig(Section):
     """A hypothesis has at most this many tokens for each source token, plus max_length_extra."""
     max_length_extra: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Tokens added to the limit on a hypothesis' length."""
-    nbest: Hypotheses = 1
+    nbest: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Hypotheses returned for a sentence."""
     mbr: Annotated[int, Field(ge=0, le=1000)] = 0
     """Of so many candidates the one most like the others, by chrF, instead of the most probable one (minimum Bayes risk): the best that
@@ -359,7 +359,7 @@ class DecodingConfig(Section):
     coverage_penalty: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Beta of the coverage penalty (Wu et al. 2016, equation 14), by which what beam search has found is ranked anew: the more of the
     source the cross-attention of the last decoder layer passed over, the lower the score. 0: off."""
-    temperature: Annotated[float, Field(ge=0.001, le=1000)] = 1.0
+    temperature: Annotated[float, Field(ge=1e-30, le=1000)] = 1.0
     """What sampling divides the logits by: below 1 is safer, above 1 more varied."""
     top_k: Count = 0
     """Sampling draws from this many most probable tokens. 0: from all."""

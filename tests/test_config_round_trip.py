@@ -147,7 +147,7 @@ decoding: {{max_length_extra: 3, max_length_ratio: 0.1}}
 
 TOO_LARGE = {
     "decoding.length_penalty": "1000", "decoding.max_length_ratio": "1e308", "decoding.beam_size": "20000", "decoding.mbr": "20000",
-    "decoding.nbest": "20000", "decoding.temperature": "1e-300", "decoding.coverage_penalty": "1e308",
+    "decoding.nbest": "2000000", "decoding.temperature": "1e-300", "decoding.coverage_penalty": "1e308",
     "decoding.max_length_extra": "1000000000",
     "training.learning_rate": "1e300", "training.min_learning_rate": "1e300", "training.muon_learning_rate": "1e300",
     "training.epsilon": "1e-300", "training.weight_decay": "1e300", "training.r_drop": "1e300", "training.clip_norm": "1e300",
@@ -199,8 +199,8 @@ def test_an_option_given_twice_is_refused(command: list[str], option: str) -> No
         (["translate", "--length-penalty", "1000", "ba"], "decoding.length_penalty: must be at most 10, not 1000"),
         (["translate", "--beam", "20000", "ba"], "decoding.beam_size: must be at most 1000, not 20000"),
         (["translate", "--mbr", "20000", "ba"], "decoding.mbr: must be at most 1000, not 20000"),
-        (["translate", "--nbest", "20000", "ba"], "decoding.nbest: must be at most 1000, not 20000"),
-        (["translate", "--method", "sampling", "--temperature", "1e-300", "ba"], "decoding.temperature: must be at least 0.001, not"),
+        (["translate", "--nbest", "2000000", "ba"], "decoding.nbest: must be at most 100000, not 2000000"),
+        (["translate", "--method", "sampling", "--temperature", "1e-300", "ba"], "decoding.temperature: must be at least 1e-30, not"),
         (["eval", "--length-penalty", "1000"], "decoding.length_penalty: must be at most 10, not 1000"),
         (["explain", "--length-penalty", "-3", "ba"], "decoding.length_penalty: must be at least 0, not -3"),
         (["explain", "--beam", "20000", "ba"], "decoding.beam_size: must be at most 1000, not 20000"),
