@@ -140,8 +140,9 @@ class LenientCorpus:
         is_json = is_text and path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl"))
         if is_text:
             texts = self._texts(path, self.problems)
-        if is_json:
-            texts = _sound_lines(texts, faults)
+        wrong_lines: set[int] = set()
+        if is_text:
+            texts = _sound_lines(texts, faults, wrong_lines, keep=not is_json)
         wanted = strict.wanted_columns(self.config, self.source_language, self.target_language)
         table = strict.open_table(self.config, faults, texts)
         try:
@@ -151,7 +152,7 @@ class LenientCorpus:
                 raise DataError(f"{path}: line 1 {LONE_RETURN}") from None
             raise
         if is_text and not is_json:
-            table = replace(table, blocks=_sound_rows(table.blocks, choice.header, faults))
+            table = replace(table, blocks=_sound_rows(table.blocks, choice.header, faults, wrong_lines))
         for pairs in pairs_of(table, choice, faults):
             for first in range(0, len(pairs.lines), BLOCK_PAIRS):
                 part = slice(first, first + BLOCK_PAIRS)
@@ -187,26 +188,25 @@ def _plain(texts: Sequence[str]) -> list[str]:
     return [text.strip("\r\n") for text in texts]
 
 
-def _wrong(text: str) -> tuple[str, int]:
-    """What no text of a table has, and the number of line feeds before it; "" for nothing."""
+def _wrong(text: str) -> str:
+    """What no text of a table has; "" for nothing."""
     if found := _NO_TEXT.search(text):
-        return "holds a NUL byte" if found[0] == "\0" else "holds bytes that are no text", text.count("\n", 0, found.start())
-    place = lone_return(text)
-    return (LONE_RETURN, text.count("\n", 0, place)) if place >= 0 else ("", 0)
+        return "holds a NUL byte" if found[0] == "\0" else "holds bytes that are no text"
+    return LONE_RETURN if lone_return(text) >= 0 else ""
 
 
-def _sound_rows(blocks: Iterator[Rows], header: bool, faults: Faults) -> Iterator[Rows]:
-    """The rows without those that hold what no text has in any cell. header: the first row stays in its place."""
+def _sound_rows(blocks: Iterator[Rows], header: bool, faults: Faults, noted: set[int]) -> Iterator[Rows]:
+    """The rows without those that hold what no text has in any cell. header: the first row stays in its place. noted: lines that are."""
     first = header
     for rows in blocks:
         assert isinstance(rows, CellRows)
         joined = "\n".join(map("\t".join, rows.rows))
-        if _wrong(joined + "\n")[0]:
+        if _wrong(joined + "\n"):
             kept = []
             for at, row in enumerate(rows.rows):
-                problem, below = _wrong("\t".join(row))
-                if problem:
-                    faults.row(rows.lines[at] + below, problem, "\t".join(row))
+                problem = _wrong("\t".join(row))
+                if problem and rows.lines[at] not in noted:
+                    faults.row(rows.lines[at], problem, "\t".join(row))
                 if not problem or (first and not at):
                     kept.append(at)
             rows = replace(rows, rows=[rows.rows[at] for at in kept], lines=[rows.lines[at] for at in kept])
@@ -214,16 +214,17 @@ def _sound_rows(blocks: Iterator[Rows], header: bool, faults: Faults) -> Iterato
         yield rows
 
 
-def _sound_lines(texts: Iterator[str], faults: Faults) -> Iterator[str]:
-    """The text with an empty line for each that holds what no text has."""
+def _sound_lines(texts: Iterator[str], faults: Faults, noted: set[int], keep: bool) -> Iterator[str]:
+    """Note the lines that hold what no text has. keep: they stay in the text; else an empty line takes their place."""
     number = 1
     for text in texts:
-        if _wrong(text)[0]:
+        if _wrong(text):
             lines = text.split("\n")
             for at, line in enumerate(lines):
-                if problem := _wrong(line)[0]:
+                if problem := _wrong(line):
                     faults.row(number + at, problem, line)
-                    lines[at] = ""
+                    noted.add(number + at)
+                    lines[at] = line if keep else ""
             text = "\n".join(lines)
         number += text.count("\n")
         yield text

@@ -112,10 +112,31 @@ def choose_columns(table: Table, wanted: Wanted) -> tuple[Table, Choice]:
     except DataError:
         if not table.more_names:
             raise
-        read = list(table.blocks)
+        read, refused = _read_until_refused(table.blocks)
         names = list(dict.fromkeys(name for rows in read for name in rows.names()))
-        table = replace(table, blocks=iter(read), names=names)
-        return table, choose(names, table.named, wanted, table.origin)
+        table = replace(table, blocks=_again(read, refused), names=names)
+        try:
+            return table, choose(names, table.named, wanted, table.origin)
+        except DataError as error:
+            raise refused or error from None
+
+
+def _read_until_refused(blocks: Iterator[Rows]) -> tuple[list[Rows], DataError | None]:
+    """The blocks up to a row that is refused, and why it is; None: there is no such row."""
+    read = []
+    try:
+        for rows in blocks:
+            read.append(rows)
+    except DataError as error:
+        return read, error
+    return read, None
+
+
+def _again(read: Sequence[Rows], refused: DataError | None) -> Iterator[Rows]:
+    """Blocks that were read, and then the refusal that followed them."""
+    yield from read
+    if refused is not None:
+        raise refused
 
 
 def pairs_of(table: Table, choice: Choice, faults: Faults | None = None) -> Iterator[Pairs]:

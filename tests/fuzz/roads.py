@@ -23,8 +23,9 @@ from mt.data.lenient import LenientCorpus
 from mt.data.pair_checks import Rules, check_block
 from mt.data.tables import choose_columns, sample_table
 from mt.data.text_lines import lines_of, read_lines
-from mt.documents.document import Document
 from mt.documents.parts import Source
+from mt.documents.tables import csv_parts, json_parts, tsv_parts
+from mt.documents.text import text_parts
 from mt.errors import DataError
 
 KINDS = ("text", "tsv", "csv", "jsonl", "json", "parquet")
@@ -233,13 +234,14 @@ def check(corpus: CorpusConfig) -> tuple[Read, set[int], set[str]]:
 
 
 def translate(source: Source, kind: str, language: str, column: str | None) -> Read:
-    """The road of a document."""
-    format = "jsonl" if kind == "json" else kind
+    """The road of a document, before spaces and placeholders around a text are set aside."""
+    read = {"tsv": tsv_parts, "csv": csv_parts, "jsonl": json_parts, "json": json_parts}
     try:
-        parts = [part for part in Document(source, format, language, column).parts() if part.text.strip()]
+        parts = text_parts(source) if kind == "text" else read[kind](source, language, column, None)
+        parts = [part for part in parts if part.text.strip()]
     except DataError as error:
         return Read(None, _core(str(error)))
-    return Read([(part.line, re.sub(r"\r\n|\r|\n", " ", part.text)) for part in parts])
+    return Read([(part.line, re.sub(r"\r\n|\r|\n", " ", part.text).strip()) for part in parts])
 
 
 def _core(message: str) -> str:
@@ -284,7 +286,7 @@ def _compare_text(corpus: CorpusConfig, paths: list[Path], trained: Read) -> Non
         except DataError as error:
             texts, message = None, _core(str(error))
         document = translate(Source(path), "text", "ko", None)
-        expected = None if texts is None else [(at, text) for at, text in enumerate(texts, 1) if text.strip()]
+        expected = None if texts is None else [(at, text.strip()) for at, text in enumerate(texts, 1) if text.strip()]
         _same(document.rows == expected, f"a document has other lines than a text file: {document} {expected}")
         _same(texts is not None or document.message == message, f"other refusals: {document.message}")
         if path.suffix != ".gz":
@@ -322,7 +324,7 @@ def _compare_table(corpus: CorpusConfig, path: Path, kind: str, trained: Read) -
 
 def _words(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """Those that are more than a number, which JSON may hold without quotation marks, and which is kept as it is."""
-    return [(line, text) for line, text in rows if text.strip() and not re.fullmatch(r"-?\d+(\.\d+)?([eE]\d+)?", text)]
+    return [(line, text.strip()) for line, text in rows if text.strip() and not re.fullmatch(r"-?\d+(\.\d+)?([eE]\d+)?", text)]
 
 
 def _same(condition: bool, message: str) -> None:
