@@ -168,3 +168,17 @@ def test_names_of_columns_that_are_languages() -> None:
     called = {"KO": "ko", "한국어": "ko", "translation.en": "en", "text_en": "en", "English": "en", "영문": "en", "원문": None, "SID": None,
               "sentence": None, "ko_en_similarity": None}  # fmt: skip
     assert {name: language_called(name) for name in called} == called
+
+
+def test_a_lone_file_that_is_a_table_or_a_workbook_is_told_what_to_do() -> None:
+    """As Excel's 'Unicode text' is written: UTF-16 with tabs, called .txt."""
+    rows = "".join(f"{ko}\t{en}\r\n" for ko, en in zip(sentences("ko"), sentences("en"), strict=True))
+    Path("export.txt").write_text(rows, encoding="utf-16", newline="")
+    code, _, errors = init("export.txt")
+    assert code == 2 and "if it is a table, call it export.tsv" in errors
+    Path("export.txt").rename("export.tsv")
+    advised = re.search(r"Add (--encoding utf-16)", run_mt("init", "export.tsv").stderr)
+    outcome = run_mt("init", "export.tsv", *advised[1].split(), "--output", "made.yaml")
+    assert outcome.exit_code == 0 and first_pair("made.yaml")[:2] == ("ko", "en"), outcome.stderr
+    Path("book.xlsx").write_bytes(b"PK")
+    assert "save it as 'CSV UTF-8'" in run_mt("init", "book.xlsx").stderr

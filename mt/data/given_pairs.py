@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.config_fields import TABLE_ENDINGS
-from mt.data.encodings import text_blocks
+from mt.data.encodings import read_bytes, text_blocks
 from mt.data.language_codes import short_code
 from mt.data.languages import TextFacts, contradiction, language_called, look_at, named
 from mt.data.table_text import split_lines
@@ -137,12 +137,8 @@ def _alone(file: Path, what: str) -> str:
         return f"{what}{file}: mt reads no {file.suffix} files; save it as 'CSV UTF-8', and give the .csv file"
     message = f"{what}{file}: a text file is one side only; give one table of pairs ({', '.join(TABLE_ENDINGS[:5])}), or two text files, "
     message += "the source side first"
-    if file.is_file():
-        try:
-            tabbed = "\t" in next(iter(text_blocks(file)), "")[:4000].split("\n", 1)[0]
-        except DataError:
-            tabbed = False
-        message += f". Its lines have tabs: if it is a table, call it {file.with_suffix('.tsv').name}" * tabbed
+    if file.is_file() and b"\t" in read_bytes(file, size=4000 if file.suffix.lower() != ".gz" else -1)[:4000]:
+        message += f". Its lines have tabs: if it is a table, call it {file.with_suffix('.tsv').name}"
     return message
 
 
