@@ -47,9 +47,9 @@ def blocks(guide: str) -> list[list[str]]:
 def commands(guide: str) -> list[list[str]]:
     """Every command of a page that can be typed, blocks and sentences, in order, without repetition."""
     found: list[str] = []
-    for match in re.finditer(r"```(\w*)\n(.*?)```|`(mt [^`\n]+)`", text_of(guide), flags=re.DOTALL):
+    for match in re.finditer(r"```(\w*)\n(.*?)```|`(mt [^`\n]+)`|^    (mt [^\n]+)", text_of(guide), flags=re.DOTALL | re.MULTILINE):
         is_whole = match[3] and match[3].removeprefix("mt ") not in command_names()  # else only the name of a command
-        lines = [match[3]] if is_whole else match[2].splitlines() if match[1] == "sh" else []
+        lines = [match[3]] if is_whole else [match[4]] if match[4] else match[2].splitlines() if match[1] == "sh" else []
         found += [line.split("  #")[0].strip() for line in lines if line.startswith("mt ")]
     english = [" ".join(KOREAN.get(word, word) for word in line.split(" ")) for line in found]
     return [shlex.split(line) for line in dict.fromkeys(english) if not NOT_TYPED.search(line)]
