@@ -24,7 +24,7 @@ KOREAN = {"실행": "RUN", "프로그램": "PROGRAM", "파일": "FILE", "문장"
 """The same words on Korean pages."""
 PLACEHOLDERS = {"RUN": "demo", "SENTENCE": "문장", "C": "my.yaml", "PROGRAM": "ctranslate2"}
 """What stands for something of one's own, and what the test gives."""
-NOT_TYPED = re.compile(r"[…\[\]|]|\b(DIR|KEY|FILE|NAME|N|H)\b|--config (ko-en|multi30k\S*|rnn\S*)( |$)")
+NOT_TYPED = re.compile(r"[…\[\]|]|\b(DIR|KEY|FILE|NAME|N|H)\b|--config (ko-en|multi30k\S*|rnn\S*)( |$)|--(input|data|config|model)$")
 """What is not a whole command, or needs corpora that do not come with mt."""
 
 
