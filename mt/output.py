@@ -26,17 +26,24 @@ _NARROWEST, _WIDEST, _USUAL = 20, 160, 100
 
 
 class Screen:
-    """A text stream for a person to read. Everything but `write` is the stream's own."""
+    """A text stream for a person to read, which takes any text. All but what is defined here is the stream's own.
+
+    Its encoding is said to be UTF-8, and its bytes (`buffer`) are hidden: Click would write past it where it knows better.
+    """
+
+    encoding = "utf-8"
 
     def __init__(self, stream: TextIO):
         self.stream = stream
+        self.shown_encoding = getattr(stream, "encoding", None)
+        """What the text is written in."""
         self._line_begun = False
 
     def write(self, text: str) -> int:
         """Write the text as it can be shown; lines wider than the screen break between words."""
         if not isinstance(text, str):
             raise TypeError(f"write() takes text, not {type(text).__name__}")
-        lines = showable(text, getattr(self.stream, "encoding", None)).split("\n")
+        lines = showable(text, self.shown_encoding).split("\n")
         width = screen_width(self.stream)
         if width is not None:
             # What goes on with a line (print(…, end="")) is left as it is: where it begins is not known.
@@ -51,6 +58,8 @@ class Screen:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":
+            raise AttributeError("a screen has no bytes: mt.output.put_data writes data")
         return getattr(self.stream, name)
 
 

@@ -27,7 +27,7 @@ def display_width(text: str) -> int:
 
 def shown_text(text: str) -> str:
     """The text as standard output will show it."""
-    return showable(text, getattr(sys.stdout, "encoding", None))
+    return showable(text, getattr(sys.stdout, "shown_encoding", None) or getattr(sys.stdout, "encoding", None))
 
 
 def text_table(

@@ -183,6 +183,16 @@ def test_no_encoding_stops_a_command(encoding: str, trained_run: Path, tmp_path:
     assert run_mt("translate", "ba de", *model, encoding=encoding).stdout == "ba de\n"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp949"])
+def test_usage_errors_and_help_go_through_the_screen_too(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Click writes past a stream whose encoding it finds too small."""
+    monkeypatch.setenv("COLUMNS", "20")
+    done = run_mt("non\x1b[31m\u202esense 가", encoding=encoding)
+    assert done.exit_code == 2 and r"\x1b[31m\u202esense" in done.stderr and "\x1b" not in done.stderr
+    assert all(display_width(line) <= 20 or len(line.split()) == 1 for line in done.stderr.split("\n"))
+    assert run_mt("train", "--help", encoding=encoding).stdout.count("…") == (0 if encoding in ("ascii", "latin-1") else 1)
+
+
 @pytest.mark.parametrize("arguments", [["translate", "\udcff"], ["explain", "ba", "--target", "\udcff"], ["check", "\udcff.tsv"]])
 def test_arguments_that_are_no_text_are_one_message(arguments: list[str]) -> None:
     done = run_mt(*arguments)
