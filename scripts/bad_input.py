@@ -24,8 +24,8 @@ from tests.bad_input.kinds import Kind, Place  # noqa: E402
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
     """`mt ARGUMENTS` as a process, in that folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MT_")}
-    environment |= {"PYTHONPATH": str(REPOSITORY), "MT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MT_") and name != "COLUMNS"}
+    environment |= {"PYTHONPATH": str(REPOSITORY), "MT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, "-m", "mt", *arguments], cwd=folder, env=environment, capture_output=True, text=True,
                           encoding="utf-8", timeout=60, stdin=subprocess.DEVNULL)  # fmt: skip
 

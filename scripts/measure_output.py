@@ -22,7 +22,7 @@ from mt.cli import app, main
 from mt.text_table import display_width
 
 ENCODINGS = ("utf-8", "cp949", "latin-1", "ascii")
-PAIRS = "ko\ten\n저는 어제 책을 읽었어요.\tI read a “book” yesterday — really.\n저는 어제 책을 읽었어요.\tI read a “book” yesterday — really.\n가\t\x1b[31mred\n"
+PAIRS = "ko\ten\n" + 2 * "저는 어제 책을 읽었어요.\tI read a “book” yesterday — really.\n" + "가\t\x1b[31mred\n"
 TRAIN = ["train", "--config", "copy", "--restart", "--set", "training.max_steps=30", "--set", "training.validate_every=15", "--set",
          "training.log_every=1", "--set", "training.device=cpu", "--set", "training.precision=fp32", "--set", "name=narrow"]  # fmt: skip
 CHANGING = re.compile(r"^\W*[\d.,:+%×−-]+\W*$")
@@ -63,8 +63,9 @@ def commands(model: str) -> list[list[str]]:
     """What is tried at every width."""
     sentence = "ba de bo"
     return [
-        *helps(), ["runs"], ["check", "pairs.tsv"], ["config", "explain"], ["config", "explain", "training"], ["config", "explain", "corpus"],
-        ["config", "explain", "decoding.beam_size"], ["explain", sentence, "-m", model, "--beam", "4", "--target", "da do"],
+        *helps(), ["runs"], ["check", "pairs.tsv"], ["config", "explain"], ["config", "explain", "training"],
+        ["config", "explain", "corpus"], ["config", "explain", "decoding.beam_size"],
+        ["explain", sentence, "-m", model, "--beam", "4", "--target", "da do"],
         ["explain", "저는 \x1b[31m책을", "-m", model], ["inspect", "attention", sentence, "-m", model], ["inspect", "doctor", model],
         ["inspect", "shapes", "-m", model, "--source", sentence], ["inspect", "projections", model], ["diff", "copy", "other"],
         ["translate", sentence, "-m", "no\x1bsuch run with a long name"], ["translate", "-i", "nothing.tsv", "-m", model],

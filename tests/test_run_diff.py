@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mt.run_diff import comparability, config_rows, diff_text, score_rows
-from mt.run_record import Record, read_record
+from mt.config import Config, CorpusConfig
+from mt.config_file import load_config
+from mt.run_diff import comparability, config_rows, data_rows, diff_text, score_rows
+from mt.run_record import Record, flat_config, read_record
 from mt.runs import RunDirectory
 from mt.text_table import display_width
 from tests.command_line import run_mt
@@ -151,3 +153,24 @@ def test_tables_keep_to_the_width(width: int, pair: tuple[Path, Path]) -> None:
     two = with_config(two, data__train="a corpus with quite a long name, and another one, and a third of them, as some have", model__d_ff=7)
     for line in diff_text(one, two, width).splitlines()[3:]:
         assert display_width(line) <= width or "a corpus with" in line or len(line.split()) == 1
+
+
+def test_corpora_of_one_name_are_told_apart(pair: tuple[Path, Path]) -> None:
+    """Two files a/kss/train.tsv and b/kss/train.tsv are both called kss/train; neither hides the other."""
+    first, second = (flat_config(two_corpora(weight)) for weight in (5.0, 1.0))
+    assert first["data.train"] == "kss/train, kss/train (2)"
+    assert {key for key in first if first[key] != second[key]} == {"data.train[kss/train].weight"}
+    for path, pairs in zip(pair, (10, 30), strict=True):
+        parts = [{"name": "kss/train", "pairs": pairs, "too_long": [], "lopsided": []},
+                 {"name": "kss/train", "pairs": 20, "too_long": [1], "lopsided": []}]  # fmt: skip
+        edit(path, "data.json", train=parts)
+    one, two = records(pair)
+    assert {name: corpus.pairs for name, corpus in one.corpora.items()} == {"kss/train": 10, "kss/train (2)": 20}
+    assert data_rows(one, two) == [["kss/train", "10 pairs", "30 pairs"]]
+
+
+def two_corpora(weight: float) -> Config:
+    """A configuration with two training corpora of one name, the first of that weight."""
+    corpora = [CorpusConfig(file=Path(f"{folder}/kss/train.tsv"), weight=w) for folder, w in (("a", weight), ("b", 1.0))]
+    config = load_config("copy")
+    return config.model_copy(update={"data": config.data.model_copy(update={"train": tuple(corpora)})})

@@ -28,7 +28,6 @@ def good_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.group}: {kind.name}")
 def test_one_clear_message(kind: Kind, good_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")  # as the script has it
     place = Place(tmp_path, good_run)
     place.corpus()
     place.config()

@@ -252,3 +252,18 @@ def test_the_command_tells_mistakes_and_takes_a_beam_of_one(trained_run: Path, t
     with pytest.raises(DataError):
         loaded = load_model(trained_run)
         explain(loaded.model, loaded.tokenizer, "", None, DecodingConfig())
+
+
+def test_a_piece_that_was_forbidden_is_not_called_a_worse_way(trained_run: Path) -> None:
+    """With no_repeat_ngram the most probable piece may not be written; that is no choice of the beam."""
+    loaded = load_model(trained_run)
+    options = DecodingConfig(beam_size=1, no_repeat_ngram=1)
+    explanation = explain(loaded.model, loaded.tokenizer, "ba ba", None, options)
+    written = [step.piece for step in explanation.look.steps]
+    likelier = [[piece for piece, share in step.alternatives if share > step.probability] for step in explanation.look.steps]
+    forbidden = [place for place, pieces in enumerate(likelier, 1) if pieces and set(pieces) <= set(written[: place - 1])]
+    assert forbidden and explanation.forbidden() == forbidden
+    text, html = explain_text(explanation), explain_page(explanation)
+    assert "† every more probable piece was forbidden: it would have repeated 1 pieces in a row (decoding.no_repeat_ngram)" in text
+    assert f"{written[forbidden[0] - 1]} †" in text and "the whole scores higher this way" not in text + html
+    assert explain(loaded.model, loaded.tokenizer, "ba ba", None, DecodingConfig(beam_size=1)).forbidden() == []

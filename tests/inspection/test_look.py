@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,96 @@ def test_a_network_without_attention_says_so() -> None:
         look_of(*RECURRENT, "model.architecture=rnn").map_of("cross", None)
     with pytest.raises(DataError, match="it has cross"):
         look_of(*RECURRENT, "model.architecture=rnn-attention").map_of("encoder", None)
+
+
+def test_a_row_of_the_decoder_is_named_by_what_it_reads_and_writes(trained_run: Path, tmp_path: Path) -> None:
+    """The weights of a row were needed to write its second piece; the first is only what came before."""
+    page = tmp_path / "look.html"
+    done = run_mt("inspect", "attention", "ba de bo", "--model", str(trained_run), "--html", str(page))
+    loaded = load_model(trained_run)
+    look = look_at(loaded.model, loaded.tokenizer, "ba de bo", None, BEAM)
+    rows = [f"{reads} → {step.piece}" for reads, step in zip(look.reads, look.steps, strict=True)]
+    assert rows[0] == f"<s> → {look.steps[0].piece}" and rows[-1].endswith("→ </s>")
+    table = done.stdout[done.stdout.index("asks: reads → writes") :].splitlines()
+    assert [" ".join(line.split()[:3]) for line in table[1 : len(rows) + 1]] == rows
+    data = json.loads(re.search(r'<script type="application/json" id="look">(.*?)</script>', page.read_text(), flags=re.DOTALL)[1])
+    assert data["pieces"]["cross"] == [rows, list(look.source_pieces)] and data["pieces"]["decoder"] == [rows, list(look.reads)]
+    assert data["pieces"]["encoder"] == [list(look.source_pieces)] * 2
+
+
+def with_decoding(trained_run: Path, folder: Path, **settings: object) -> str:
+    """A copy of the run with other decoding settings."""
+    run = folder / "_".join(settings)
+    shutil.copytree(trained_run, run, symlinks=True)
+    text = (run / "config.yaml").read_text(encoding="utf-8")
+    for key, value in settings.items():
+        *before, after = re.split(rf"(?m)^  {key}: .*$", text)  # decoding is the last section
+        text = f"  {key}: {value}".join(["".join(before), after])
+        assert before, key
+    (run / "config.yaml").write_text(text, encoding="utf-8")
+    return str(run)
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"mbr": 4}, None),
+        ({"method": "sampling"}, "decoding.method is sampling: this is what decoding.seed=1 draws"),
+        ({"precision": "bf16"}, "decoding.precision is bf16"),
+        ({"no_repeat_ngram": 1}, None),
+    ],
+    ids=str,
+)
+def test_what_is_looked_at_is_what_is_translated(settings: dict[str, object], note: str | None, trained_run: Path, tmp_path: Path) -> None:
+    run = with_decoding(trained_run, tmp_path, **settings)
+    for sentence in ("ba de ba de bo", "mu bi"):
+        translated = run_mt("translate", sentence, "--model", run)
+        looked = run_mt("inspect", "attention", sentence, "--model", run)
+        assert looked.stdout.split("\n")[1].removeprefix("→ ").split("   log-prob")[0] == translated.stdout.rstrip("\n")
+        assert note in looked.stderr if note else looked.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"mbr": 4}, "decoding.mbr is 4: mt translate takes the candidate that agrees most with the other 3"),
+        ({"method": "sampling"}, "decoding.method is sampling: mt translate draws, and this is beam search"),
+        ({"precision": "bf16"}, "decoding.precision is bf16: mt translate calculates in it, and this search in fp32"),
+        ({"coverage_penalty": 0.5}, "decoding.coverage_penalty is 0.5"),
+        ({"shortlist": "true"}, "decoding.shortlist is on"),
+    ],
+    ids=str,
+)
+def test_an_explanation_says_why_mt_translate_may_give_another_translation_and_which(
+    settings: dict[str, object], reason: str, trained_run: Path, tmp_path: Path
+) -> None:
+    run = with_decoding(trained_run, tmp_path, **settings)
+    if "shortlist" in settings:
+        assert run_mt("shortlist", run).exit_code == 0
+    for sentence in ("ba de ba de bo", "mu bi"):
+        told = run_mt("explain", sentence, "--model", run)
+        assert told.exit_code == 0 and reason in told.stderr
+        translated = run_mt("translate", sentence, "--model", run).stdout.rstrip("\n")
+        shown = next(line for line in told.stdout.split("\n") if line.startswith("→ ")).removeprefix("→ ")
+        another = f"mt translate gives another translation: {translated}"
+        assert (another if shown != translated else "mt translate gives the same translation") in told.stderr
+    assert run_mt("explain", "ba de", "--model", str(trained_run)).stderr == "", "nothing to say of plain beam search"
+
+
+def test_a_line_that_mt_translate_cuts_is_named(trained_run: Path, tmp_path: Path) -> None:
+    run = with_decoding(trained_run, tmp_path, max_length=8)
+    for command in ("explain", "inspect attention"):
+        done = run_mt(*command.split(), "ba de ba de bo ba de ba de bo", "--model", run)
+        assert "11 tokens are more than the 8 of the longest training sentence: mt translate cuts such a line" in done.stderr
+
+
+def test_no_text_moves_the_cursor_of_a_terminal_or_turns_a_page_around(trained_run: Path, tmp_path: Path) -> None:
+    sentence, page, png = "ba \x1b[31m\u202ede\r", tmp_path / "a.html", tmp_path / "a.png"
+    for command in (["inspect", "attention"], ["explain"], ["inspect", "shapes", "--source"]):
+        more = ["--png", str(png)] if command[-1] == "attention" else []
+        done = run_mt(*command, sentence, "--model", str(trained_run), "--html", str(page), *more)
+        assert done.exit_code == 0, done.stderr
+        html = page.read_text(encoding="utf-8")
+        for text in (done.stdout, html, json.dumps(html)):
+            assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+        assert command[-1] == "--source" or (r"\x1b[31m\u202ede" in done.stdout and r"\x1b[31m\u202ede" in html)
