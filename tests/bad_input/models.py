@@ -111,7 +111,7 @@ def width(place: Place) -> list[str]:
     return translating()
 
 
-@kind(G, "a width beyond all memory", "메모리를 넘는 너비", "model.safetensors", "not (160000000,)")
+@kind(G, "a width beyond all memory", "메모리를 넘는 너비", "config.yaml", "must be at most 1000000, not 160000000")
 def enormous(place: Place) -> list[str]:
     path = place.run() / "config.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("d_model: 16", "d_model: 160000000"), encoding="utf-8")
