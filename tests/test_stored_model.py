@@ -35,10 +35,10 @@ def change(run: RunDirectory, key: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("d_model", 1 << 40, "do not belong to the configuration"),
-        ("d_ff", 1 << 50, "do not belong to the configuration"),
-        ("encoder_layers", 10**12, "more layers than there are tensors"),
-        ("decoder_layers", 10**12, "more layers than there are tensors"),
+        ("d_model", 1_000_000, "do not belong to the configuration"),
+        ("d_ff", 1_000_000, "do not belong to the configuration"),
+        ("encoder_layers", 1000, "more layers than there are tensors"),
+        ("decoder_layers", 1000, "more layers than there are tensors"),
     ],
 )
 def test_a_configuration_that_claims_an_absurd_size_takes_no_memory(run: RunDirectory, key: str, value: int, message: str) -> None:
