@@ -66,22 +66,31 @@ SUSPICIOUS = re.compile(
 )
 """A character that one of the patterns above needs: a text without any has nothing to be looked at."""
 SPACES = re.compile(r"^[ \t]|[ \t]$|  |\t", re.MULTILINE)
+_LOOK = re.compile(r"[^\w\n]+|_+")
+"""What does not count when sentences are compared, in scripts whose letters have no marks: this is four times as fast as with them."""
+
+
 @cache
-def not_compared() -> re.Pattern[str]:
-    """All that does not count when sentences are compared: what is no letter, no digit and no mark of a letter; and no line feed.
+def _marks() -> tuple[frozenset[str], re.Pattern[str]]:
+    """The marks of letters, variation selectors left out, and all that does not count where there are marks."""
+    codes = (code for code in range(0x300, 0x1F000) if not 0xFE00 <= code <= 0xFE0F)
+    marks = frozenset(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
+    return marks, re.compile(f"[^\\w\n{re.escape(''.join(sorted(marks)))}]+|_+")
+
+
+def without_look(text: str) -> str:
+    """A text without what does not count when sentences are compared: all but letters, their marks, digits and line feeds.
 
     The vowel signs of Devanagari, Thai and others are marks: without them different words are the same.
     """
-    marks = "".join(
-        chr(code) for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M" and not 0xFE00 <= code <= 0xFE0F
-    )
-    return re.compile(f"[^\\w\n{re.escape(marks)}]+|_+")
+    marks, look = _marks()
+    return (_LOOK if marks.isdisjoint(set(text)) else look).sub("", text)
 
 
 def comparison_key(text: str) -> str:
     """What is left of a sentence when its look does not count: letters and digits, NFKC, lower case; the text itself if there are none."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return not_compared().sub("", folded).replace("\n", "") or folded.strip()
+    return without_look(folded).replace("\n", "") or folded.strip()
 
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

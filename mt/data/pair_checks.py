@@ -155,7 +155,7 @@ def _look_at_scripts(sides: Sequence[_Lines], rules: Rules, hits: dict[str, set[
 def keys(lines: Sequence[str]) -> list[str]:
     """What is left of each sentence when its look does not count: letters and digits, NFKC, lower case; itself where there are none."""
     text = unicodedata.normalize("NFKC", "\n".join(lines)).casefold()
-    found = characters.not_compared().sub("", text).split("\n")
+    found = characters.without_look(text).split("\n")
     if len(found) != len(lines):  # a line feed in disguise
         return [characters.comparison_key(line) for line in lines]
     return [key or line.strip() for key, line in zip(found, lines, strict=True)]

@@ -241,7 +241,7 @@ def translate(source: Source, kind: str, language: str, column: str | None) -> R
         parts = [part for part in parts if part.text.strip()]
     except DataError as error:
         return Read(None, _core(str(error)))
-    return Read([(part.line, re.sub(r"\r\n|\r|\n", " ", part.text).strip()) for part in parts])
+    return Read([(part.line, re.sub(r"\r\n|\r|\n", " ", part.text)) for part in parts])
 
 
 def _core(message: str) -> str:
@@ -286,7 +286,7 @@ def _compare_text(corpus: CorpusConfig, paths: list[Path], trained: Read) -> Non
         except DataError as error:
             texts, message = None, _core(str(error))
         document = translate(Source(path), "text", "ko", None)
-        expected = None if texts is None else [(at, text.strip()) for at, text in enumerate(texts, 1) if text.strip()]
+        expected = None if texts is None else [(at, text) for at, text in enumerate(texts, 1) if text.strip()]
         _same(document.rows == expected, f"a document has other lines than a text file: {document} {expected}")
         _same(texts is not None or document.message == message, f"other refusals: {document.message}")
         if path.suffix != ".gz":
@@ -324,7 +324,7 @@ def _compare_table(corpus: CorpusConfig, path: Path, kind: str, trained: Read) -
 
 def _words(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """Those that are more than a number, which JSON may hold without quotation marks, and which is kept as it is."""
-    return [(line, text.strip()) for line, text in rows if text.strip() and not re.fullmatch(r"-?\d+(\.\d+)?([eE]\d+)?", text)]
+    return [(line, text) for line, text in rows if text.strip() and not re.fullmatch(r"-?\d+(\.\d+)?([eE]\d+)?", text)]
 
 
 def _same(condition: bool, message: str) -> None:
