@@ -130,4 +130,4 @@ def test_score_gives_a_line_for_each_pair_and_refuses_unequal_files(trained_run:
     assert "3 pairs" in outcome.stderr and "perplexity" in outcome.stderr
     Path("t.txt").write_text("ba be\n", encoding="utf-8")
     refused = run_mt("score", "s.txt", "t.txt", "--model", str(trained_run))
-    assert refused.exit_code == 2 and "s.txt has 3 lines but t.txt has 1" in refused.stderr
+    assert refused.exit_code == 2 and "s.txt has 3 lines, but t.txt has 1" in refused.stderr

@@ -49,5 +49,5 @@ AFTER_DIVERGING = (
 
 
 def non_finite_weights(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that holds NaN or infinity; None when all are finite."""
-    return next((name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())), None)
+    """The name of the first tensor, by name, that holds NaN or infinity; None when all are finite."""
+    return next((name for name, tensor in sorted(tensors.items()) if not bool(tensor.isfinite().all())), None)
