@@ -60,7 +60,7 @@ class CorpusConfig(Section):
     """The target side's column, likewise. Default: the one named as the language, then `target`; the second of two without a header."""
     encoding: Encoding | None = None
     """The encoding of its text files, where it is not UTF-8: cp949 (Korean Windows), utf-16, shift_jis, … Not for Parquet."""
-    weight: Annotated[float, Field(ge=0.0001, le=1000)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     """How many times an epoch shows each pair: 2.0 twice, 0.5 every second epoch on average. Training only."""
 
     @property
@@ -255,7 +255,7 @@ class TrainingConfig(Section):
     """Batches whose gradients are summed for one update."""
     learning_rate: Rate = 0.0007
     """The peak learning rate, reached at the end of the warm-up."""
-    min_learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.0
+    min_learning_rate: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """The learning rate that the schedule does not go below after the warm-up."""
     warmup_steps: Count = 4000
     """Updates over which the learning rate rises from zero to its peak."""
@@ -273,7 +273,7 @@ class TrainingConfig(Section):
         BeforeValidator(list_to_tuple, json_schema_input_type=tuple[Probability, Probability]),
     ] = (0.9, 0.98)
     """How slowly Adam's averages of the gradient and of its square forget."""
-    epsilon: Annotated[float, Field(ge=1e-20, le=1)] = 1e-9
+    epsilon: Annotated[float, Field(ge=1e-38, le=1)] = 1e-9
     """What Adam adds to the denominator."""
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
     """How strongly the weights are pulled towards zero; with muon, those of the matrices inside the layers."""
@@ -351,7 +351,7 @@ class DecodingConfig(Section):
     """Tokens added to the limit on a hypothesis' length."""
     nbest: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Hypotheses returned for a sentence."""
-    mbr: Annotated[int, Field(ge=0, le=1000)] = 0
+    mbr: Annotated[int, Field(ge=0, le=5000)] = 0
     """Of so many candidates the one most like the others, by chrF, instead of the most probable one (minimum Bayes risk): the best that
     beam search finds, with a beam of so many at least, or as many draws. 0: off. Takes longer; validation during training does without."""
     no_repeat_ngram: Count = 0

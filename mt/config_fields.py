@@ -195,13 +195,13 @@ TablePath = Annotated[InputPath, AfterValidator(check_table_ending)]
 Language = Annotated[
     str, AfterValidator(check_language), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2,3}(-[a-z0-9]{2,8})?$"})
 ]
-LARGEST = 1_000_000_000
-"""No count is above this: torch and numpy hold larger ones in 32 bits or cannot allocate them, and fail long after the start."""
+LARGEST = 10**15
+"""No count is above this: what is larger does not fit into 64 bits once it is multiplied. As an interval it means "never"."""
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Layers = Annotated[int, Field(ge=1, le=1000)]
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
-Hypotheses = Annotated[int, Field(ge=1, le=1000)]
-Rate = Annotated[float, Field(gt=0, le=10)]
+Hypotheses = Annotated[int, Field(ge=1, le=5000)]
+Rate = Annotated[float, Field(gt=0, le=1000)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

@@ -386,7 +386,7 @@ def test_all_problems_come_at_once(write):
         "  x.yaml, line 6: training.seed: must be at least 0, not -1",
         "  x.yaml, line 8: tokenizer.shared: tie_embeddings: all needs one vocabulary for both sides: "
         "set tokenizer.shared to true, or model.tie_embeddings to decoder",
-        "  x.yaml, line 10: data.train.weight: must be at least 0.0001, not 0",
+        "  x.yaml, line 10: data.train.weight: must be above 0, not 0",
         "  --set lr=1: unknown key (value 1); did you mean training.learning_rate?",
     ]
 
@@ -649,7 +649,7 @@ def test_a_dump_reads_back_exactly_whatever_the_values(tmp_path):
                 {"dataset": "a/b", "subset": "1e3", "split": "train[:10%]"},
             ]
         },
-        training={"learning_rate": 1 / 3, "epsilon": 1e-20, "weight_decay": 100 / 3},
+        training={"learning_rate": 1 / 3, "epsilon": 1e-38, "weight_decay": 100 / 3},
     )
     path = tmp_path / "x.yaml"
     path.write_text(dump_config(config), encoding="utf-8")
