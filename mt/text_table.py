@@ -1,6 +1,7 @@
 """Tables and paragraphs for a person, aligned by what is seen: a Hangul syllable takes two columns. No line breaks inside a word.
 
-Everything that is laid out here is shown as the output's encoding allows (mt/visible.py), so that what is measured is what is printed.
+Everything that is laid out here is shown as the output's encoding allows (mt/visible.py), so that what is measured is what is printed. Only
+broken_lines is for files: it changes no character.
 """
 
 import re
@@ -104,12 +105,12 @@ def _records(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The words of a text in lines of at most so many columns; a longer word stands alone. At least one line."""
+    """The words of a text in lines of at most so many columns, for a screen; a longer word stands alone. At least one line."""
     return fold(" ".join(text.split()), width)
 
 
 def fold(text: str, width: int, indent: int = 0, hanging: int | None = None) -> list[str]:
-    """One line of text in lines of at most so many columns, broken at spaces only; spaces inside a line stay as they are.
+    """One line of text in lines of at most so many columns, for a screen, broken at spaces only; spaces inside a line stay as they are.
 
     Words between wider spaces ("yes 90%  no 10%") stay together where a line can hold them. indent: of the first line; hanging: of the
     others (None: the same). A word too long for its indented line moves to the left as far as it needs; one that is longer than the whole
@@ -127,6 +128,20 @@ def fold(text: str, width: int, indent: int = 0, hanging: int | None = None) -> 
                 joined, room = word, next_room
             line, whole = joined, False
     return [*lines, _set_in(line, room, width)]
+
+
+def broken_lines(text: str, width: int) -> list[str]:
+    """A text of a file in lines of at most so many columns, broken at spaces only; a longer word stands alone. At least one line.
+
+    No character is changed but the spaces at which it is broken: unlike wrap and fold, which write for a screen (shown_text).
+    """
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and display_width(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _set_in(line: str, indent: int, width: int) -> str:

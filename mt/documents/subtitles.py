@@ -15,7 +15,7 @@ from mt.documents.parts import Part, Source, cut_mark, kept
 from mt.documents.subtitle_lines import Line, numbered, subrip_lines, webvtt_lines
 from mt.documents.tags import without_tags
 from mt.errors import DataError
-from mt.text_table import display_width, wrap
+from mt.text_table import broken_lines, display_width
 
 _WIDEST = 42
 """Columns of a line, as subtitles are usually set; a line of the source that is wider allows as much."""
@@ -27,6 +27,8 @@ _DASH = re.compile(r"\s*(?:<[^<>]*>|\{\\[^{}]*\})*\s*[-–—‐]")
 _KARAOKE = re.compile(r"<\d[\d:.]*>|</?c(?:[.\s][^<>]*)?>")
 _STAMP = re.compile(r"<\d[\d:.]*>")
 _LINE_END = re.compile(r"\s*[\r\n]\s*")
+_BREAK = re.compile(r"[ \t-\r\x1c-\x1f\x85\u2028\u2029]+")
+"""White space that becomes one space, where a line may be broken; a no-break space is a character like any other."""
 _SPACE_IN_TAG = "\ue000"
 
 
@@ -74,7 +76,7 @@ def _part(raw: str, line: int, before: str, format: str, line_end: str) -> Part:
     widest = max(_WIDEST, *(display_width(_TAG.sub("", one.strip())) for one in re.split(r"[\r\n]+", raw)))
 
     def write(translation: str) -> str:
-        one_line = " ".join(translation.split())
+        one_line = _BREAK.sub(" ", translation).strip(" ")
         safe = _escaped(one_line, tags) if format == "vtt" else one_line.replace("-->", "→")
         lines = line_end.join(_wrapped(_with_karaoke(safe, stamps), widest))
         return lines or " " * (format == "vtt")  # an empty line would end the cue
@@ -120,7 +122,7 @@ def _wrapped(text: str, widest: int) -> list[str]:
     count = -(-display_width(_TAG.sub("", whole)) // widest)
     least = -(-display_width(whole) // max(count, 1))
     for width in range(least, display_width(whole) + 1):
-        lines = wrap(whole, width)
+        lines = broken_lines(whole, width)
         if len(lines) <= max(count, 1):
             break
     else:

@@ -1,7 +1,9 @@
 """Subtitles keep their numbers, timings and tags, and their cues are wrapped again."""
 
+import io
 import random
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,17 @@ def test_subrip() -> None:
         expected = expected.replace(korean, words[korean])
     assert translated(SRT, "srt", words) == expected
     assert translated(SRT.replace("\n", "\r\n"), "srt", words) == expected.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp949"])
+@pytest.mark.parametrize("format", ["srt", "vtt"])
+def test_what_is_written_does_not_depend_on_what_the_screen_can_show(format: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = "“\u200fEnglish\u200e” — soft\u00adware\u200b ♪ 12\u00a0000 é\u2066한글\u2069 … and so on, too wide for one line"
+    head = {"srt": "1\n00:00:01,000 --> 00:00:02,000\n", "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n"}[format]
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    written = translated(f"{head}나는 간다.\n", format, {"나는 간다.": answer})
+    assert written.startswith(head) and written.removeprefix(head).count("\n") == 3
+    assert written.removeprefix(head).rstrip("\n").replace("\n", " ") == answer
 
 
 def test_webvtt() -> None:
