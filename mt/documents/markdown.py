@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from markdown_it.token import Token
 
+from mt.data.encodings import normalise
 from mt.documents.inline import inline_part
 from mt.documents.markdown_inline import Node, entities_of, escaped, escapes_of, nodes_of, without_markup
 from mt.documents.markdown_parser import BEGINS, blocks, same_text, signature
@@ -71,30 +72,70 @@ def markdown_parts(source: Source) -> Iterator[Part]:
     """The parts of a Markdown file."""
     mark, rest = cut_mark(source.lines())
     text = "".join(rest)
-    tokens, references = blocks(same_text(text))
+    try:
+        tokens, references = blocks(same_text(text))
+    except Exception as error:
+        yield from _unread(mark + text, 1, error)
+        return
     document = _Document(text, _lines(text), references)
     before, place = mark, 0
     for group in _groups(tokens):
-        texts = list(_texts(group, document))
+        try:
+            texts = list(_texts(group, document))
+        except Exception as error:  # a fault in one block costs no file
+            first, end = document.lines[group[0].map[0]].start, _end(group, document)
+            yield from _unread(before + text[place:first], 0, error)
+            yield from _unread(text[first:end], group[0].map[0] + 1, error)
+            before, place = "", end
+            continue
         if not texts:
             continue
-        last = document.lines[group[0].map[1] - 1]
-        end = last.start + len(last.text)
+        end = _end(group, document)
         check = _Check(text[place:end], references, place == 0)
-        start = place
         for found in texts:
-            yield replace(found.part, kept=before + text[place : found.start] + found.part.kept, check=check)
+            head = before + text[place : found.start] + found.part.kept
+            alone = partial(_is_same, raw=found.part.raw, head=re.split(r"[\r\n]", head)[-1].lstrip(), references=references)
+            yield replace(found.part, kept=head, check=check, alone=alone)
             before, place = "", found.end
         yield Part(kept=text[place:end], check=check)
-        place = max(end, start)
+        place = max(end, place)
     if before or place < len(text):
         yield kept(before + text[place:])
+
+
+def _end(group: Sequence[Token], document: _Document) -> int:
+    """The end of the last line of a block, without its line end."""
+    last = document.lines[group[0].map[1] - 1]
+    return last.start + len(last.text)
+
+
+def _unread(text: str, line: int, error: Exception) -> Iterator[Part]:
+    """What could not be read: it is kept, and its first line with words is flagged with the error, unless line is 0."""
+    words = re.search(r"[^\W\d_][^\r\n]*", text) if line else None
+    if words is None:
+        yield kept(text)
+        return
+
+    def check(_: str) -> bool:
+        raise error
+
+    line += same_text(text[: words.start()]).count("\n")
+    yield Part(text[: words.start()], words[0], normalise(words[0]), line, check=check)
+    yield Part(kept=text[words.end() :], check=check)
+
+
+def _is_same(text: str, raw: str, head: str, references: Mapping[str, Any]) -> bool:
+    """Whether a text has the structure of the raw one, each after the marks that are before it on its line."""
+    return signature(head + text, references, False) == signature(head + raw, references, False)
 
 
 def unclosed_fence(source: Source) -> int | None:
     """The line of a fence that nothing closes, from 1: all after it is code. None: there is none, or its quotation or list item ends it."""
     text = "".join(cut_mark(source.lines())[1])
-    tokens = blocks(same_text(text))[0]
+    try:
+        tokens = blocks(same_text(text))[0]
+    except Exception:  # markdown_parts flags it
+        return None
     if not tokens or tokens[-1].type != "fence" or tokens[-1].level:
         return None
     first, end = tokens[-1].map

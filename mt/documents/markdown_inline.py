@@ -138,6 +138,8 @@ def _pieces_of(content: str, start: int, end: int, atom: Atom, base: int) -> lis
         return [Node(raw, " ", "break")]
     if token.type == "hardbreak":
         return [Node(raw, " ", "hard")]
+    if token.type == "kept":
+        return [Node(raw, raw, "literal") if token.info == NAMED else Node(raw, kind="mark")]
     if raw[0] in "*_~":
         return _delimiters(raw, atom)
     if token.type == "text_special" and token.info == "escape":
@@ -150,8 +152,6 @@ def _pieces_of(content: str, start: int, end: int, atom: Atom, base: int) -> lis
         code = raw[len(ticks) : -len(ticks)]
         shown = code.replace("\n", " ")
         return [Node(raw, shown, "literal", before=ticks, after=ticks) if shown.strip() else Node(raw, kind="mark")]
-    if token.type == "kept" and token.info == NAMED:
-        return [Node(raw, raw, "literal")]
     if token.type in ("link_close", "image") and raw[0] in "[!":
         return [_link(content, start, end, atom, base)]
     return [Node(raw, kind="mark")]

@@ -54,6 +54,8 @@ class Part:
     """From words between markers to what is written of them, so that no word is taken for a marker; None: as they are."""
     check: Callable[[str], bool] | None = None
     """Whether a text may take the place of all parts in a row that have this very check: None: any text may."""
+    alone: Callable[[str], bool] | None = None
+    """Whether what is written in place of raw looks right by itself, at less cost than `check`; None: only the check says."""
 
     def written(self, translation: str) -> str:
         """The part with its text translated; a translation that equals the text leaves it byte for byte."""

@@ -10,7 +10,7 @@ from mt.documents.document import Document
 from mt.documents.fit import FittingTranslator, Translated
 from mt.documents.markdown_inline import nodes_of, without_markup
 from mt.documents.parts import Part, Source
-from mt.documents.settle import settled
+from mt.documents.settle import FAILED, settled
 from mt.translation import Translation
 from tests.documents.rewriting import rewritten
 
@@ -74,15 +74,17 @@ def texts(data: str) -> list[str]:
     return [part.text for part in Document(Source(Path("x.md"), data.encode("utf-8")), "markdown", "ko").parts() if part.text]
 
 
-def results(page: str, function=str.upper) -> list[tuple[Part, Translated]]:
-    """The parts of a page, each with its translation by a function of a sentence, as they are written."""
+def results(page: str, function=str.upper, fails: bool = False) -> list[tuple[Part, Translated]]:
+    """The parts of a page, each with its translation by a function of a sentence, as they are written. fails: the parser may fail."""
     def search(lines, progress):
         return [Translation(function(line), 0.0, 0.0, True) for line in lines]
 
     parts = list(Document(Source(Path("x.md"), page.encode("utf-8")), "markdown", "ko").parts())
     translator = FittingTranslator(search, lambda lines: [len(line.split()) + 1 for line in lines], 100, "en")
     found = iter(translator.parts([part for part in parts if part.text], lambda count: None))
-    return list(settled((part, next(found) if part.text else Translated("")) for part in parts))
+    done = list(settled((part, next(found) if part.text else Translated("")) for part in parts))
+    assert fails or not any(result.markup.startswith(FAILED) for _, result in done), page
+    return done
 
 
 def translated(page: str, function=str.upper) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mt.documents import markdown
+from mt.documents.fit import Translated
 from mt.documents.markdown import unclosed_fence
 from mt.documents.markdown_parser import same_text, signature
-from mt.documents.parts import Source
-from mt.documents.settle import KEPT
+from mt.documents.parts import Part, Source
+from mt.documents.settle import FAILED, KEPT, settled
 from tests.documents.test_markdown import results, texts, translated
 
 
@@ -147,6 +149,55 @@ def test_a_unit_that_cannot_be_written_keeps_its_source_and_is_flagged() -> None
     assert [result.markup for _, result in found if result.text] == ["", KEPT, ""]
 
 
+@pytest.mark.parametrize("name", ["~/.config/mt/config.yaml", "__init__.py", "_config.yml", "~/a/b.txt", "__main__.py", "_a-b_.md"])
+def test_a_file_name_that_begins_like_emphasis_is_a_file_name(name: str) -> None:
+    for page in (f"설정은 {name}에 있습니다.\n", f"# {name}\n", f"- **{name}** 를 *보세요* {name}.\n", f"[{name}](u) 글\n"):
+        assert translated(page, lambda line: line) == page
+        assert translated(page, marked).count(name) == page.count(name)
+
+
+def test_what_the_parser_fails_on_is_kept_and_flagged_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "# 가\n\n- 나 XX\n- 다\n\n라 YY\n\n마\n"
+    real = markdown.nodes_of
+
+    def failing(content: str, references: object) -> object:
+        return 1 / 0 if "XX" in content else real(content, references)
+
+    monkeypatch.setattr(markdown, "nodes_of", failing)
+    found = results(page, marked, fails=True)
+    assert "".join(part.written(result.text) if part.text else part.kept for part, result in found) == page.translate(
+        {ord(letter): f"{letter}x" for letter in "가라마"}
+    ).replace("YY", "YYx")
+    assert [(part.line, part.text, result.markup) for part, result in found if result.markup] == [
+        (3, "나 XX", f"{FAILED}: ZeroDivisionError: division by zero")
+    ]
+    monkeypatch.setattr(markdown, "blocks", lambda text: 1 / 0)
+    found = results(page, marked, fails=True)
+    assert [(part.line, part.text) for part, result in found if result.markup] == [(1, "가")]
+    assert "".join(part.written(result.text) if part.text else part.kept for part, result in found) == page
+
+
+def test_translations_that_break_a_long_list_cost_no_others() -> None:
+    def answer(line: str) -> str:
+        number = int(line.split("번")[0])
+        return f":x: {number} times" if number % 50 == 7 else f"item {number}"
+
+    page = "".join(f"- {number}번 항목\n" for number in range(1000))
+    start = time.process_time()
+    found = results(page, answer)
+    assert time.process_time() - start < 20
+    assert [number for number, (_, result) in enumerate((p, r) for p, r in found if p.text) if result.markup] == list(range(7, 1000, 50))
+    assert sum(result.text.startswith("item") for part, result in found if part.text) == 980
+
+
+def test_parts_that_fail_only_with_others_cost_no_others() -> None:
+    def check(text: str) -> bool:
+        return not any(f"<{number}>" in text for number in range(9, 1000, 50))
+
+    pairs = [(Part(f"\n{number} ", "a", "a", check=check), Translated(f"<{number}>")) for number in range(1000)]
+    assert [number for number, (_, result) in enumerate(settled(pairs)) if result.text == "a"] == list(range(9, 1000, 50))
+
+
 ANSWERS: dict[str, Callable[[str], str]] = {
     "each word": marked,
     "fewer words": lambda line: " ".join(line.split()[::2]) + " q",
@@ -166,6 +217,7 @@ PIECES = [
     "|", "|-|\n", "---", "===", "```", "~~~", "$", "$$", "{n}", "%s", ":a:", "[^1]", "[^1]: ", "[x]: /u\n",
     "[가]: /v \"t\"\n",
     "https://x.y/z", "~~", "!", "<!--", "-->", "[[w]]", "[!NOTE]", "[ ] ", " ", ". ",
+    "~/.config/a/b.yaml", "__init__.py", "_config.yml", "~/a.md", "*.py", "%*d", "*/a.txt",
 ]  # fmt: skip
 
 
