@@ -27,6 +27,7 @@ from mt.export import ctranslate2, marian, onnx
 from mt.export.check import ExportCheck, check
 from mt.export.decoding import LOST, TAKEN, WITHOUT_EFFECT, carry
 from mt.export.export import PROGRAMS, pairs_to_check
+from mt.export.nfc import with_nfc
 from mt.model.build import build_model
 from mt.stored_model import load_model
 from tests.command_line import run_mt
@@ -358,6 +359,22 @@ def test_marian_composes_decomposed_text(byte_tokenizer: Tokenizer, tmp_path: Pa
     for _ in range(300):
         line = unicodedata.normalize("NFC", "".join(chr(draw.randrange(0x20, 0x3000)) for _ in range(6)))
         assert composing.encode(line) == plain.encode(line), line
+
+
+def test_marian_composes_marks_in_every_order_that_means_the_same(byte_tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """As Vietnamese is often written, in the order of Windows-1258: a composed letter, then the tone mark."""
+    composing = sentencepiece.SentencePieceProcessor(model_proto=with_nfc(byte_tokenizer.source.processor.serialized_model_proto()))
+    plain = byte_tokenizer.source.processor
+    vietnamese = [chr(code) for code in range(0x1EA0, 0x1EFA)]
+    forms = ["Vi\u00ea\u0323t Nam", "a\u0306\u0323", "o\u0301\u031b", "\u00f3\u031b"]
+    for letter in [*vietnamese, *map(chr, range(0x1E00, 0x1E9C)), "\u1f82"]:
+        base, *marks = unicodedata.normalize("NFD", letter)
+        for order in itertools.permutations(marks):
+            begun = unicodedata.normalize("NFC", base + "".join(order[:1])) + "".join(order[1:])
+            forms += [form for form in (base + "".join(order), begun) if unicodedata.normalize("NFC", form) == letter]
+    assert len(forms) > 400
+    for form in forms:
+        assert composing.encode(form) == plain.encode(unicodedata.normalize("NFC", form)), ascii(form)
 
 
 @pytest.mark.parametrize("kind", ["tokenizer", "byte_tokenizer"])

@@ -1,8 +1,9 @@
 """A SentencePiece model that composes text to NFC by itself, for programs that do not normalise as mt does before it tokenizes.
 
-SentencePiece replaces the longest of a list of strings, wherever it finds one. The list holds every composed character with its parts, in
-their canonical order, and every partly composed form. Several combining marks on one letter in another order stay as they are, where full
-NFC would sort them first; no word of a living language is written so.
+SentencePiece replaces the longest of a list of strings, wherever it finds one. The list holds every composed character with its parts in
+every order that means the same, and every partly composed form: Vietnamese is often written as a letter with its circumflex, breve or horn
+and a tone mark below after it (the order of Windows-1258). Combining marks that no character composes with its letter keep their order,
+where full NFC would sort them.
 """
 
 import io
@@ -10,6 +11,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 
 import sentencepiece
@@ -38,8 +40,10 @@ def _compositions() -> Iterator[tuple[str, str]]:
         parts = unicodedata.normalize("NFD", character)
         if parts == character or 0xAC00 <= code <= 0xD7A3:
             continue
-        begun = [compose(parts[:length]) + parts[length:] for length in range(2, len(parts))]
-        yield from ((form, compose(character)) for form in (character, parts, *begun))
+        orders = {parts[0] + "".join(marks) for marks in permutations(parts[1:])}
+        same = [order for order in orders if compose(order) == compose(character)]
+        begun = [compose(order[:length]) + order[length:] for order in same for length in range(2, len(order))]
+        yield from ((form, compose(character)) for form in sorted({character, *same, *begun}))
     for lead in _LEADS:
         for vowel in _VOWELS:
             syllable = compose(lead + vowel)
