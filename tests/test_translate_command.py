@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from mt.errors import RunError
 from mt.translator import Translator
 from mt.word_alignment import word_links, words_of
 from tests.command_line import run_mt
@@ -138,6 +140,18 @@ def read_until(terminal: int, end: str, seconds: float = 60.0) -> str:
         elif seen.decode("utf-8", "replace").endswith(end):
             break
     return seen.decode("utf-8", "replace")
+
+
+def test_an_ensemble_of_runs_between_other_languages_is_refused(trained_run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(trained_run, tmp_path / "other")
+    written = yaml.safe_load((other / "config.yaml").read_text(encoding="utf-8"))
+    source, target = written["source"], written["target"]
+    (other / "config.yaml").write_text(yaml.safe_dump(written | {"target": "vi"}, allow_unicode=True), encoding="utf-8")
+    refused = f"other/model.safetensors translates {source} to vi, and .* {source} to {target}; an ensemble's runs must translate between"
+    with pytest.raises(RunError, match=refused):
+        Translator.load_all([trained_run, other])
+    found = run_mt("translate", "--model", str(trained_run), "--model", str(other), "ba be bi")
+    assert (found.exit_code, found.stdout) == (2, "") and "must translate between the same languages" in found.stderr
 
 
 def test_the_python_api_loads_an_ensemble(trained_run: Path) -> None:
