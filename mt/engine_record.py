@@ -1,8 +1,9 @@
 """What is known of a run's fast engine: how translations by numpy compared with torch's, on exactly these weights.
 
-`engines.json` beside the weights, or, where the run's folder cannot be written, a file in the cache. It holds for one weights file (by its
-sha256), one version of the engine (by its source text, numpy's version and the kind of processor), and the decoding settings that are
-listed. Where any of these is another, nothing is known. Comparing is mt/instant/check.py; nothing heavy is imported here.
+`engines.json` beside the weights, and, where the run's folder cannot be written, a file in the cache; what either says counts. A record
+holds for one weights file (by its sha256), one version of both engines (by their source text, numpy's and torch's versions and the kind of
+processor), and the decoding settings that are listed. Where any of these is another, nothing is known. Comparing is mt/instant/check.py;
+nothing heavy is imported here.
 """
 
 import json
@@ -29,8 +30,8 @@ LARGEST_DIFFERENCE = 1.25e-4
 _MOST_SETTINGS = 32
 """Decoding settings whose comparison is kept, the last ones."""
 _MOST_BYTES = 1 << 20
-_SOURCES = ("instant/layers.py", "instant/search.py", "instant/transformer.py", "decoding/one_beam.py", "decoding/hypothesis.py")
-"""The engine, as files of this package."""
+_SOURCES = ("instant/*.py", "model/*.py", "decoding/*.py", "stored_model.py")
+"""Both engines, as files of this package."""
 
 
 @dataclass(frozen=True)
@@ -93,24 +94,34 @@ def settings_that_matter(options: DecodingConfig) -> dict[str, Any]:
 
 @cache
 def engine_version() -> str:
-    """What the engine's results depend on besides weights and settings: its source text, numpy, the kind of processor."""
-    digest = sha256(f"{version('numpy')} {platform.machine()}".encode())
-    for name in _SOURCES:
-        digest.update((Path(__file__).parent / name).read_bytes())
+    """What both engines' results depend on besides weights and settings: their source text, numpy, torch, the kind of processor."""
+    digest = sha256(f"{version('numpy')} {version('torch')} {platform.machine()}".encode())
+    package = Path(__file__).parent
+    for path in sorted(path for pattern in _SOURCES for path in package.glob(pattern)):
+        digest.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def read_checks(weights: Path, weights_hash: str) -> list[EngineCheck]:
     """The comparisons that hold for this weights file; none where there are none, or they are of other weights or another engine.
 
-    weights_hash: the sha256 of the file, in hexadecimal.
+    Of two with the same settings, the one that differs counts, else the one of more sentences. weights_hash: the sha256 of the file, in
+    hexadecimal.
     """
-    return next((found for place in _places(weights, weights_hash) if (found := _read(place, weights_hash))), [])
+    found: list[EngineCheck] = []
+    for check in (check for place in _places(weights, weights_hash) for check in _read(place, weights_hash)):
+        same = next((number for number, one in enumerate(found) if one.settings == check.settings), None)
+        if same is None:
+            found.append(check)
+        elif (check.differs, check.sentences) > (found[same].differs, found[same].sentences):
+            found[same] = check
+    return found
 
 
 def add_check(weights: Path, weights_hash: str, check: EngineCheck) -> Path | None:
-    """Add a comparison to those that hold, or replace the one with its settings; where it was written, None where nothing can be.
+    """Add a comparison to those that hold, or replace the one with its settings.
 
+    Where it was written, and can be read again; None where there is no such place.
     Two processes that compare at the same time write the same; of two with other settings the later one may lose the earlier one's, which
     is then made again when it is needed.
     """
@@ -122,7 +133,8 @@ def add_check(weights: Path, weights_hash: str, check: EngineCheck) -> Path | No
             if place.name != RECORD:
                 place.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(place, json.dumps(content, indent=2) + "\n")
-            return place
+            if any(one.settings == check.settings for one in _read(place, weights_hash)):
+                return place
     return None
 
 
@@ -130,7 +142,7 @@ def can_keep(weights: Path, weights_hash: str) -> bool:
     """Whether there is a place for a comparison, or it would be made again and again."""
     for place in _places(weights, weights_hash):
         folder = next(parent for parent in place.parents if parent.exists())
-        if os.access(folder, os.W_OK):
+        if os.access(folder, os.W_OK) and not place.is_dir():
             return True
     return False
 

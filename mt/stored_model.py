@@ -104,7 +104,8 @@ def build_stored(stored: StoredModel) -> LoadedModel:
         raise RunError(
             f"{shown(weights)}: the weights do not belong to the configuration beside them: it has more layers than there are tensors"
         )
-    modest = 4 * _most_numbers(*sizes) <= 8 * weights.stat().st_size + 2**26
+    size = weights.stat().st_size if stored.content is None else len(stored.content)  # of what is held, the file may be gone
+    modest = 4 * _most_numbers(*sizes) <= 8 * size + 2**26
     try:
         # The meta device takes no memory, however large the configuration says the model is, but loads torch's compiler: a second.
         with nullcontext() if modest else torch.device("meta"):

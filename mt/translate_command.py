@@ -196,7 +196,10 @@ def compare_engines(translator) -> None:
         return
     with suppress(KeyboardInterrupt, MtError, OSError, MemoryError):
         for check in translator.compare_engines():
-            then = "short inputs start without torch from now on" if check.passed else "'mt selftest' shows more"
+            if translator.relies_on(check):
+                then = "short inputs start without torch from now on"
+            else:
+                then = "the result could not be stored" if check.passed else "'mt selftest' shows more"
             print(f"note: {shown(translator.path)}: numpy and torch compared for these settings: {check.verdict}; {then}", file=sys.stderr)
 
 

@@ -100,7 +100,7 @@ class InstantTranslator:
         """Whether these are worth translating one by one. With torch there already, a single one is."""
         if not self._suited or (self._full is not None and len(sources) > 1):
             return False
-        return sum(map(len, sources)) * self.path.stat().st_size // 4 <= _MOST_WORK or len(sources) == 1
+        return sum(map(len, sources)) * len(self._stored.content or b"") // 4 <= _MOST_WORK or len(sources) == 1
 
     def _is_compared(self, options: DecodingConfig) -> bool:
         """Whether numpy has been found equal to torch with these weights and settings. If it was never compared, `compare_engines` will."""
@@ -110,6 +110,11 @@ class InstantTranslator:
         if allowed is None and options not in self._not_compared:
             self._not_compared.append(options)
         return bool(allowed)
+
+    def relies_on(self, check: EngineCheck) -> bool:
+        """Whether numpy will translate with the settings of this comparison: it passed, no other one differs, and it can be read again."""
+        known = read_checks(self.path, self._stored.weights_hash)
+        return not any(one.differs for one in known) and any(one.passed for one in known if one.settings == check.settings)
 
     def compare_engines(self) -> list[EngineCheck]:
         """Compare numpy with torch on the settings that torch has just translated with because they had not been compared.

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,8 +31,9 @@ LINES = ["ba be bi", "da", "ma ka di di mu do bi ki ke", "me du mi"]
 
 
 @pytest.fixture
-def run(trained_run: Path, tmp_path: Path) -> Path:
-    """A run that may be changed."""
+def run(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that may be changed, and a cache that no other test has written to."""
+    monkeypatch.setenv("MT_CACHE", str(tmp_path / "cache"))
     return shutil.copytree(trained_run, tmp_path / "own" / "copy")
 
 
@@ -173,23 +176,45 @@ def test_it_holds_for_these_weights_alone(run: Path, loaded: Callable[[], int]) 
 
 
 def test_it_holds_for_this_engine_alone(run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    weights, name = run / "model.safetensors", "instant/search.py"
+    weights = run / "model.safetensors"
     assert read_checks(weights, file_hash(weights))
     before = engine_version()
     monkeypatch.setattr(engine_record, "_SOURCES", (*engine_record._SOURCES, "errors.py"))
     engine_version.cache_clear()
-    assert engine_version() != before and name in engine_record._SOURCES and read_checks(weights, file_hash(weights)) == []
+    assert engine_version() != before and read_checks(weights, file_hash(weights)) == []
     monkeypatch.undo()
     engine_version.cache_clear()
 
 
-def test_every_file_of_the_engine_counts() -> None:
-    """What the search in numpy runs through, but for the settings, the ids and the errors."""
-    package = Path(engine_record.__file__).parent
-    own = {f"instant/{path.name}" for path in (package / "instant").glob("*.py")}
-    aside = {"instant/__init__.py", "instant/translator.py", "instant/check.py", "instant/stored.py"}
-    assert own - aside <= {*engine_record._SOURCES}
-    assert all((package / name).is_file() for name in engine_record._SOURCES)
+@pytest.mark.parametrize("folder", ["instant", "model", "decoding"])
+def test_every_file_of_both_engines_counts(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numpy's, and torch's, which it is compared with."""
+    package = shutil.copytree(Path(engine_record.__file__).parent, tmp_path / "mt", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(engine_record, "__file__", str(package / "engine_record.py"))
+    assert engine_version.__wrapped__() == engine_version(), "where the package lies is not part of it"
+    found = {engine_version()}
+    for path in sorted((package / folder).glob("*.py")):
+        path.write_text(path.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+        found.add(engine_version.__wrapped__())
+    assert len(found) == 1 + len([*(package / folder).glob("*.py")]) > 3
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_another_version_of_numpy_or_torch_is_another_engine(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, version = engine_version(), engine_record.version
+    monkeypatch.setattr(engine_record, "version", lambda asked: "0.0.1" if asked == name else version(asked))
+    assert engine_version.__wrapped__() != before
+
+
+def test_a_checkpoint_that_is_removed_after_it_was_loaded_translates_on(run: Path) -> None:
+    checkpoint = next(path for path in sorted((run / "checkpoints").iterdir()) if path.is_dir() and not path.is_symlink())
+    expected = Translator.load(checkpoint).translate(LINES)
+    translator = InstantTranslator(checkpoint)
+    shutil.rmtree(checkpoint)
+    assert translator.translate(LINES) == expected
+    assert [translator.translate([line])[0] for line in LINES] == expected
+    assert all(translator.relies_on(check) for check in translator.compare_engines())
+    assert translator.translate(LINES[:1]) == expected[:1]
 
 
 def test_what_was_loaded_at_the_beginning_is_what_translates_to_the_end(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +254,66 @@ def test_where_the_runs_folder_cannot_be_written_it_is_kept_in_the_cache(run: Pa
     second = run_mt("translate", "--model", str(run), *LINES)
     assert (second.stdout, second.stderr, loaded()) == (first.stdout, "", 0)
     cached.unlink()
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Makes a run's folder one in which no record can be written."""
+    write = engine_record.write_atomically
+
+    def refuse(folder: Path) -> None:
+        def write_elsewhere(place: Path, *given: object) -> None:
+            if place.parent == folder.resolve():
+                raise PermissionError(30, "Read-only file system", str(place))
+            write(place, *given)
+
+        monkeypatch.setattr(engine_record, "write_atomically", write_elsewhere)
+
+    return refuse
+
+
+def test_beside_a_record_that_cannot_be_written_the_cache_counts_too(
+    run: Path, loaded: Callable[[], int], read_only: Callable[[Path], None]
+) -> None:
+    """A run whose training compared the default settings, in a folder that is read-only since."""
+    read_only(run)
+    asked = ("translate", "--model", str(run), "--beam", "3", *LINES)
+    first = run_mt(*asked)
+    assert loaded() == 1 and "short inputs start without torch from now on" in first.stderr
+    second = run_mt(*asked)
+    assert (second.stdout, second.stderr, loaded()) == (first.stdout, "", 0)
+    assert run_mt("translate", "--model", str(run), *LINES).stderr == "" and loaded() == 0
+
+
+@pytest.mark.parametrize("beam", [3, DecodingConfig().beam_size], ids=["other-settings", "same-settings"])
+def test_what_differs_counts_wherever_it_is_kept(run: Path, read_only: Callable[[Path], None], beam: int) -> None:
+    weights, weights_hash = run / "model.safetensors", file_hash(run / "model.safetensors")
+    made(run)
+    assert allows(read_checks(weights, weights_hash), DecodingConfig())
+    read_only(run)
+    made(run, different=1, settings=settings_that_matter(DecodingConfig(beam_size=beam)))
+    assert allows(read_checks(weights, weights_hash), DecodingConfig()) is False
+    assert allows(read_checks(weights, weights_hash), DecodingConfig(beam_size=beam)) is False
+
+
+def test_a_result_that_cannot_be_stored_promises_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    (run / RECORD).unlink()
+    monkeypatch.setattr(engine_record, "write_atomically", refuse)
+    found = run_mt("translate", "--model", str(run), *LINES)
+    assert "all equal; the result could not be stored" in found.stderr and "from now on" not in found.stderr
+
+
+def test_two_processes_that_compare_at_once_leave_one_whole_record(run: Path) -> None:
+    (run / RECORD).unlink()
+    command = [sys.executable, "-m", "mt", "translate", "--model", str(run), "ba be"]
+    both = [subprocess.Popen([*command, "--beam", beam], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for beam in ("2", "3")]
+    assert [process.communicate()[1].count(b"compared") > 0 and process.returncode == 0 for process in both] == [True, True]
+    assert [path.name for path in run.glob("*engines*")] == [RECORD], "nothing half-written is left"
+    checks = read_checks(run / "model.safetensors", file_hash(run / "model.safetensors"))
+    assert len(checks) in (1, 2) and {check.settings["beam_size"] for check in checks} <= {2, 3}
 
 
 def test_where_nothing_can_be_kept_torch_translates_and_nothing_is_compared(
