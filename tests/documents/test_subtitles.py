@@ -81,7 +81,7 @@ def test_what_is_written_does_not_depend_on_what_the_screen_can_show(format: str
     head = {"srt": "1\n00:00:01,000 --> 00:00:02,000\n", "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n"}[format]
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
     written = translated(f"{head}나는 간다.\n", format, {"나는 간다.": answer})
-    assert written.startswith(head) and written.removeprefix(head).count("\n") == 3
+    assert written.startswith(head) and written.removeprefix(head).count("\n") >= 2
     assert written.removeprefix(head).rstrip("\n").replace("\n", " ") == answer
 
 
