@@ -19,14 +19,35 @@ _PRINTF = (
     r"(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|L|q|j|z|t)?(?:[ds@]|[iouxXeEfFgGaAcpn](?![A-Za-z]))",
     r"%%",
 )
+_NAME = r"[A-Za-z][A-Za-z0-9:._-]*"
+_KNOWN = "|".join((
+    "a", "abbr", "acronym", "address", "annotation", "article", "aside", "audio", "b", "base", "bdi", "bdo", "big", "blockquote", "body",
+    "bpt", "br", "bx", "button", "c", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl",
+    "dt", "em", "ept", "ex", "fieldset", "figcaption", "figure", "font", "footer", "form", "g", "h[1-6]", "head", "header", "hr", "html",
+    "i", "iframe", "img", "input", "ins", "it", "kbd", "label", "legend", "li", "link", "main", "mark", "meta", "mrk", "nav", "nobr", "ol",
+    "optgroup", "option", "p", "ph", "picture", "pre", "q", "rp", "rt", "ruby", "s", "samp", "script", "section", "seg", "select", "small",
+    "source", "span", "strike", "strong", "style", "sub", "summary", "sup", "svg", "table", "target", "tbody", "td", "textarea", "tfoot",
+    "th", "thead", "title", "tr", "tspan", "tt", "tu", "tuv", "u", "ul", "unit", "ut", "v", "var", "video", "wbr", "x",
+    "BR", "HR", "IMG", "LI", "P", "TD", "TR", "WBR",
+))  # fmt: skip
+"""Elements of HTML, TTML, XLIFF and TMX: a tag even where nothing but the name says so. <Enter>, <TV> and <Title> are text."""
 _TAGS = (
-    r"</?[A-Za-z][\w:.-]*(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>", r"</?\d+\s*/?>", r"<!--[^<>]*-->",
+    rf"</{_NAME}\s*>|<{_NAME}(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/>",
+    rf"<{_NAME}(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))+\s*>", rf"<(?:{_KNOWN})\s*>",
+    rf"<(?P<partner>{_NAME})\s*>(?=[^<]{{0,500}}(?:<[^<]{{0,500}}){{0,8}}?</(?P=partner)\s*>)", r"</?\d+\s*/?>", r"<!--[^<>]*-->",
 )  # fmt: skip
 _ENTITIES = (r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});",)
-_IN_URL = r"(?:[!#-'*-;=?-Z\\^-z|~]|\([^\s<>()]*\)|(?<=[/=_#-])[^\x00-\x7f\s]+)"
+_PARTICLE = (
+    r"(?:(?:에서|에게|으로|로|까지|부터|에|과|와|이나|나)?(?:는|은|도|만|의|부터|까지)|에서|에선|에게|에|을|를|은|는|이|가|으?로|(?:으?로|에서)부터|와|과|이나|나"
+    r"|하고|이?랑|처럼|보다|의|도|만|(?:이)?라(?:는|고)|이?다|이고|이며|입니다|예요|이에요)(?![\w/=#&%+@$-]|[.,:;!?]\w)"
+)
+"""A Korean particle with nothing behind it that could belong to an address."""
+_OTHER = rf"(?!{_PARTICLE})[^\x00-\x7f\s」』”’》〉】）。、，！？…：；·]+"
+"""Other letters than ASCII in an address or a path, unless they are a particle alone."""
+_IN_URL = rf"(?:[!#-'*-;=?-Z\\^-z|~]|\([^\s<>()]*\)|(?<=[/=_#-]){_OTHER})"
 """ASCII, balanced parentheses, and other letters right after a separator: a Korean particle after an address does not belong to it."""
 _ADDRESSES = (
-    rf"(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{{1,14}}://|www\.|mailto:){_IN_URL}*(?<![.,:;!?*_~'])",
+    rf"(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{{1,14}}://|www\.|mailto:){_IN_URL}*(?:(?<![.,:;!?*_~'])|(?<=_)(?={_PARTICLE}))",
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
 )
 _ENDINGS = "|".join((
@@ -37,15 +58,28 @@ _ENDINGS = "|".join((
     "tsx", "ttml", "txt", "vtt", "wav", "webm", "webp", "xlf", "xliff", "xls", "xlsx", "xml", "xz", "yaml", "yml", "zip", "zst",
 ))  # fmt: skip
 _PATHS = (
-    r"(?<![A-Za-z0-9])[A-Za-z]:[\\/][A-Za-z0-9_.+@$%~\\/-]+(?<![.,])",
+    rf"(?<![A-Za-z0-9])[A-Za-z]:[\\/](?:[A-Za-z0-9_.+@$%~\\/-]|{_OTHER})+(?<![.,])",
+    rf"(?<![\w\\])\\\\(?![nrt]?\\)(?:[A-Za-z0-9_.+@$%~-]|{_OTHER})+(?:\\(?:[A-Za-z0-9_.+@$%~-]|{_OTHER})+)+\\?(?<![.,])",
+    r"(?<![\w.\\-])[\w.-]+(?:\\[nrt][\w.-]*)*\\(?![nrtux])[\w.-]+(?:\\[\w.-]+)+(?<![.,])",
     r"(?<![\w/:<.~-])(?:~|\.{1,2})?/(?:[A-Za-z0-9_.+@$%~-]+/)+[A-Za-z0-9_.+@$%~-]*(?<![.,])",
     rf"(?<![A-Za-z0-9_./\\@-])(?:[A-Za-z0-9_-]+[./\\])*[A-Za-z0-9_-]+\.(?:{_ENDINGS})(?![A-Za-z0-9_])",
 )
-_ESCAPES = (r"\\[nrt]", r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})")
-TAG = re.compile("|".join((*_TAGS, _ESCAPES[0])))
-"""A tag of HTML, XML or an interface's text (<0>), a comment, or a line break written as a backslash and a letter.
+_LATEX = (
+    "abla|atural|e|earrow|eg|eq|ewline|ewcommand|ewpage|exists|ge|geq|i|le|leq|mid|oindent|olimits|onumber|ormalsize|ot|otin|parallel|prec"
+    "|subseteq|u|warrow|aisebox|angle|brace|brack|ceil|ef|enewcommand|floor|group|ho|hd|ight|ightarrow|ightharpoonup|m|moustache|ule|vert"
+    "|abcolsep|able|ableofcontents|ag|an|anh|au|ext[a-z]*|frac|heta|herefore|hanks|hickapprox|ilde|imes|iny|itle|o|op|riangle[a-z]*|wo[a-z]*"
+)
+"""Commands of LaTeX that begin with n, r or t, without that letter."""
+_ESCAPES = (
+    rf"(?<!\\)\\[nrt](?:(?![A-Za-z])|(?=[A-Z])|(?<=[^\w\s$({{\[^=+*/\\-]\\[nrt])(?!(?:{_LATEX})(?![A-Za-z])))",
+    r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})",
+)
+"""A line break or tab written as a backslash and a letter. Before a small letter it is one only behind punctuation: else it is a command of
+LaTeX or the folder of a path."""
+TAG = re.compile(rf"</?{_NAME}(?:\s[^<>]*)?/?>|</?\d+\s*/?>|<!--[^<>]*-->|\\[nrt]")
+"""What a whole match of PLACEHOLDER is that is markup: a tag of HTML, XML or an interface's text (<0>), a comment, or a written line break.
 
-The attributes of a tag have values: a < b and c > d is none.
+The attributes of a tag have values: a < b and c > d is none. A name that nothing shows to be a tag is text (_KNOWN).
 """
 PLACEHOLDER = re.compile("|".join((*_ADDRESSES, *_PATHS, *_BRACES, *_TAGS, *_ENTITIES, *_PRINTF, *_ESCAPES)))
 """One placeholder, address, tag, entity, escape or file name."""

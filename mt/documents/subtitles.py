@@ -19,7 +19,7 @@ from mt.text_table import broken_lines, display_width
 
 _WIDEST = 42
 """Columns of a line, as subtitles are usually set; a line of the source that is wider allows as much."""
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:_-]*(?:\.[^\s<>]*)?(?:[\s/][^<>]*)?>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _EDGE = re.compile(r"^\s*(?:[-–—‐♪♫]+\s*)+|\s*[♪♫][\s♪♫]*+$")
 """A speaker's dash and notes of music, which are kept."""
 _MARKER = re.compile(f"{_TAG.pattern}|{_EDGE.pattern}")

@@ -85,6 +85,12 @@ def test_what_is_written_does_not_depend_on_what_the_screen_can_show(format: str
     assert written.removeprefix(head).rstrip("\n").replace("\n", " ") == answer
 
 
+def test_a_name_in_angle_brackets_is_text_unless_it_can_be_a_tag() -> None:
+    head = "1\n00:00:01,000 --> 00:00:02,000\n"
+    assert translated(f"{head}<TV동물농장> 시작\n", "srt", {"<TV동물농장> 시작": "Animals start"}) == f"{head}Animals start\n"
+    assert translated(f"{head}<font color='red'>시작</font>\n", "srt", {"시작": "Start"}) == f"{head}<font color='red'>Start</font>\n"
+
+
 def test_webvtt() -> None:
     words = {"나 & 너": "You & <3", "이것은 매우 좋다.": "This is very good.", "매우": "very"}
     expected = VTT.replace("나 &amp; 너", "You &amp; &lt;3").replace("이것은 <b>매우</b> 좋다.", "This is <b>very</b> good.")

@@ -104,7 +104,7 @@ def test_sentences_and_phrases_without_a_word_are_kept_inside_a_longer_text() ->
         ("<b>가</b>", {"<b>가</b>": "go", "가": "go"}, "<b>go</b>"),
         ("<b>가</b> <i>나</i>다", {"가 나다": "me go", "가": "go", "나": "me"}, "<i>me</i> <b>go</b>"),
         ('<a href="x">가</a><br/>', {"가": "go"}, '<a href="x">go</a><br/>'),
-        ("<Mina> 가", {"가": "go"}, "<Mina> go"),
+        ("<Mina> 가", {"<Mina> 가": "<Mina> go"}, "<Mina> go"),
         ("가\\n나", {"가나": "go me", "가": "go", "나": "me"}, "go\\nme"),
         ("%s와 %s", {"%s와 %s": "%s and %s"}, "%s and %s"),
     ],
@@ -113,6 +113,31 @@ def test_placeholders_come_back(source: str, answer: str | dict[str, str], expec
     part = with_placeholders(with_tags(Part(raw=source, text=source)))
     [found] = translated([part], answer.__getitem__ if isinstance(answer, dict) else lambda line: answer, "ko")
     assert part.written(found) == expected and changed_placeholders(source, expected) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("C:\\사용자\\taeho\\문서를 여세요", ["C:\\사용자\\taeho\\문서를"]), ("D:\\자료\\new.txt", ["D:\\자료\\new.txt"]),
+        ("\\\\서버\\root\\책 보기", ["\\\\서버\\root\\책"]), ("내 문서\\노트\\root\\책", ["문서\\노트\\root\\책"]),
+        ("각 $\\theta$는 작다", []), ("$\\nabla f$와 $\\left(x\\right)$", []), ("$a,\\rho,\\tau$", []), ("$x \\times \\nu$", []),
+        ("가\\n나", ["\\n"]), ("First.\\nsecond", ["\\n"]), ("One\\nTwo\\r\\nThree", ["\\n", "\\r", "\\n"]), ("끝\\n", ["\\n"]),
+        ("만\\n\\t가", ["\\n", "\\t"]), ("src\\tools", []), ("\\\\n은 줄바꿈", []),
+        ("https://a.b/docs/에서 읽다", ["https://a.b/docs/"]),
+        ("https://a.b/c_를 보라", ["https://a.b/c_"]), ("https://a.b/c-은.", ["https://a.b/c-"]),
+        *((f"https://a.b/{particle} 본다", ["https://a.b/"])
+          for particle in ("에", "를", "은", "이", "가", "로", "과", "의", "도", "까지", "에서는")),
+        ("https://a.b/#에", ["https://a.b/#"]), ("https://a.b/?q=까지", ["https://a.b/?q="]),
+        ("https://a.b/이/가다", ["https://a.b/이/가다"]),
+        ("https://a.b/wiki/한국 보기", ["https://a.b/wiki/한국"]), ("https://a.b/에세이", ["https://a.b/에세이"]),
+        ("(https://a.b/에서도)", ["https://a.b/"]),
+        ("<TV동물농장>", []), ("<K팝스타>", []), ("<A반>", []), ("Press <Enter> now", []), ("<TV>", []), ("<Title> x", []),
+        ("<br> <b>가", ["<br>", "<b>"]), ("<Link>가</Link>", ["<Link>", "</Link>"]), ("<Trans/> <Foo id=1>", ["<Trans/>", "<Foo id=1>"]),
+        ("<0>가</0>", ["<0>", "</0>"]), ("<span class='x'>가</span>", ["<span class='x'>", "</span>"]),
+    ],
+)  # fmt: skip
+def test_what_is_a_placeholder(text: str, found: list[str]) -> None:
+    assert [match[0] for match in PLACEHOLDER.finditer(text)] == found
 
 
 def test_a_placeholder_that_is_lost_or_doubled_is_named() -> None:
@@ -124,7 +149,8 @@ def test_a_placeholder_that_is_lost_or_doubled_is_named() -> None:
 
 def test_long_texts_are_read_once() -> None:
     began = time.monotonic()
-    for piece in ("http://", ".", "{a, plural", "<a b=c ", "a.", "%", "a@", "{{", "/a", "\\n", "www.(", "x", "&a", "${", "<", "가/"):
+    for piece in ("http://", ".", "{a, plural", "<a b=c ", "a.", "%", "a@", "{{", "/a", "\\n", "www.(", "x", "&a", "${", "<", "가/",
+                  "<x>", "<x>가", "가\\나", "가\\", "\\\\가"):
         PLACEHOLDER.findall(piece * 20_000)
         PLACEHOLDER.findall("http://" + piece * 20_000)
     assert time.monotonic() - began < 20
