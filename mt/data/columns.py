@@ -24,6 +24,7 @@ _OTHERS = frozenset(re.split(r"\s+", """
 """Words of headers that are of no side."""
 _MOST_LISTED = 9
 _LONGEST_NAME = 40
+_SENTENCE_END = re.compile(r"[.?!。？！]\s*$")
 SIDES = ("source", "target")
 
 
@@ -98,10 +99,21 @@ def place_named(names: Sequence[str], column: str, header: bool, origin: str) ->
 
 def looks_like_header(cells: Sequence[str]) -> bool:
     """Whether the first row of a table names its columns: all cells of two, or two of more, are made of words that headers have."""
-    known = [bool(words) and all(_is_known(word) for word in words) for words in map(_words, cells)]
-    if any(len(cell) > _LONGEST_NAME or re.search(r"[.?!。？！]\s*$", cell) for cell in cells):
+    known = [names_a_column(cell) for cell in cells]
+    if any(len(cell) > _LONGEST_NAME or _SENTENCE_END.search(cell) for cell in cells):
         return False
     return all(known) if len(cells) <= 2 else sum(known) >= 2
+
+
+def names_a_column(cell: str) -> bool:
+    """Whether a whole cell is made of words that headers have: 'ko', 'Korean sentence', 'SID'; a sentence with such a word is none."""
+    words = _words(cell)
+    return len(cell) <= _LONGEST_NAME and not _SENTENCE_END.search(cell) and bool(words) and all(map(_is_known, words))
+
+
+def of_no_side(name: str) -> bool:
+    """Whether a column's whole name is a word of headers that is of no side: id, no, note, date."""
+    return folded(name) in _OTHERS
 
 
 def refuse_one_column(names: Sequence[str], origin: str) -> None:

@@ -8,21 +8,22 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.config_fields import TABLE_ENDINGS
+from mt.data.columns import of_no_side
 from mt.data.encodings import read_bytes, text_blocks
-from mt.data.language_codes import short_code
-from mt.data.languages import TextFacts, contradiction, language_called, look_at, named
+from mt.data.given_columns import Column, spread, table_columns
+from mt.data.language_codes import SHORT_CODES, short_code
+from mt.data.language_names import codes_by_name, language_named
+from mt.data.languages import contradiction, language_called, look_at, named, seems_exchanged
 from mt.data.table_text import split_lines
-from mt.data.tables import sample_table
 from mt.errors import ConfigError, DataError
 
-_LOOKED_AT = 2000
 _SOURCE_NAMES = frozenset(["source", "src", "원문", "출발어", "원본"])
 _TARGET_NAMES = frozenset(["target", "tgt", "trg", "translation", "번역문", "번역", "도착어", "역문"])
+_KNOWN_CODES = frozenset([*SHORT_CODES, *SHORT_CODES.values(), *codes_by_name().values()])
 _NOT_LANGUAGES = ("txt", "src", "tgt", "ref", "raw", "tok")
 _OFFICE = (".xlsx", ".xls", ".ods", ".docx", ".hwp", ".hwpx")
 
@@ -54,19 +55,6 @@ class GivenPairs:
     """For each corpus a line for a person: which column or file is which language."""
     guessed: tuple[str, ...]
     """Those of the statements that rest on the text, since neither names nor options say it."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table, or a text file, that may be a side."""
-
-    name: str
-    """As a configuration names it; of a text file its path."""
-    label: str
-    """As a person knows it: column 2 원문; or the text file's path."""
-    facts: TextFacts
-    called: str | None
-    """The language that its name says."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +176,8 @@ def _text_side(file: Path, encoding: str | None) -> Column:
     """A text file as a side; its ending may name the language."""
     ending = file.name.removesuffix(".gz").split(".")[-1]
     lines = split_lines(next(iter(text_blocks(file, encoding)), ""))
-    return Column(str(file), str(file), look_at(_spread(lines)), ending if is_code(ending) else None)
+    known = is_code(ending) and short_code(ending) in _KNOWN_CODES  # .dev and .out have the form of codes
+    return Column(str(file), str(file), look_at(spread(lines)), ending if known else None)
 
 
 # ── a table ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +188,7 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     [path] = group
     columns = table_columns(path, [name for name in (asked.source_column, asked.target_column) if name], asked.encoding)
     plain = not strict and [column.name for column in columns] == ["1", "2"]  # to tell exchanged sides is then a checker's business
-    sides = _choose(path, columns, Asked() if plain else asked)
+    sides = _choose(path, columns, replace(asked, source=None, target=None) if plain else asked)
     languages = _languages(sides, asked, strict, f"{path}: ")
     if strict:
         _refuse_contradictions(sides, languages, bool(asked.source or asked.target), path)
@@ -208,45 +197,6 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     guessed = not _told(sides, asked) or (len(columns) > 2 and not (asked.source_column and asked.target_column))
     corpus = CorpusConfig(file=path, **columns_given, **_encoding(path, asked))
     return _Found(corpus, languages, _statement(f"{path}: ", sides, languages), guessed)
-
-
-def table_columns(path: Path, wanted: Sequence[str] = (), encoding: str | None = None) -> list[Column]:
-    """The columns of a table, as its first rows show them. wanted: names that somebody expects. DataError when it cannot be read."""
-    sample = sample_table(path, encoding=encoding)
-    names, header = list(sample.names), sample.header
-    cells = [list(_spread(sample.texts[name])) for name in names]
-    if not header:
-        first = [column[0].strip() if column else "" for column in cells]
-        below = [column[1:] for column in cells]
-        if len(set(first)) == len(first) and (set(wanted) & set(first) or _is_header(first, below)):
-            names, cells, header = first, below, True
-    if path.name.lower().removesuffix(".gz").endswith(".csv") and _is_pair(names):
-        raise DataError(
-            f"{path}: the first row looks like a pair, not like the names of columns: {' | '.join(names)}. A CSV file begins with a "
-            "header: add a first line such as ko,en"
-        )
-    return [_column(number, name, column, header) for number, (name, column) in enumerate(zip(names, cells, strict=True), 1)]
-
-
-def _column(number: int, name: str, cells: Sequence[str], named_by_header: bool) -> Column:
-    label = f"column {number} {name}" if named_by_header else f"column {number}"
-    return Column(name, label, look_at(cells), language_called(name) if named_by_header else None)
-
-
-def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row of a TSV file names its columns: by known names, or because it is of another kind than what stands below."""
-    if any(language_called(cell) or _side_called(cell) for cell in first):
-        return True
-    for cell, column in zip(first, below, strict=True):
-        facts = look_at(column)
-        if cell and len(column) >= 5 and facts.worded < 0.05 and look_at([cell]).worded:
-            return True  # a word above numbers
-    return False
-
-
-def _is_pair(names: Sequence[str]) -> bool:
-    """Whether names of columns are sentences."""
-    return len(names) == 2 and all(len(name.split()) > 1 and re.search(r"[.!?。？！]\W*$", name) for name in names)
 
 
 def _side_called(name: str) -> str | None:
@@ -262,14 +212,17 @@ def _choose(path: Path, columns: Sequence[Column], asked: Asked) -> tuple[Column
     chosen = [_asked_column(path, columns, option, name, asked)
               for option, name in (("--source-column", asked.source_column), ("--target-column", asked.target_column))]  # fmt: skip
     languages = (asked.source, asked.target)
+    candidates = _candidates(columns)
     possible = [
-        [column] if column else [other for other in columns if other.facts.worded >= 0.5 and _may_be(other, language)]
-        for column, language in zip(chosen, languages, strict=True)
+        [column] if column else [one for one in candidates if one.facts.worded >= 0.5 and _may_be(one, language, other)]
+        for column, language, other in zip(chosen, languages, languages[::-1], strict=True)
     ]
     pairs = [(source, target) for source in possible[0] for target in possible[1] if source is not target]
     rules: list[Callable[[Column, Column], bool]] = [
         lambda source, target: _language(source) is None or _language(source) != _language(target),
         lambda source, target: all(_same(side.called, language) for side, language in zip((source, target), languages, strict=True)),
+        lambda source, target: (source.name, target.name) == languages,
+        lambda source, target: all(side.called and language_named(side.name) for side in (source, target)),
         lambda source, target: bool(source.called and target.called),
         lambda source, target: _side_called(source.name) == "source" and _side_called(target.name) == "target",
         lambda source, target: bool(_side_called(source.name) and _side_called(target.name)),
@@ -314,9 +267,17 @@ def _asked_column(path: Path, columns: Sequence[Column], option: str, name: str 
     raise DataError(f"{path}: {option} {name}: there is no such column. There are: {there}. Give a name, or a number from 1")
 
 
-def _may_be(column: Column, language: str | None) -> bool:
-    """Whether a column may hold a language."""
-    return language is None or not contradiction(language, column.facts)
+def _candidates(columns: Sequence[Column]) -> Sequence[Column]:
+    """The columns that may be a side: with two that are called after languages, those called id, note and the like are none."""
+    rest = [column for column in columns if column.called or not of_no_side(column.name)]
+    return rest if len({column.called for column in columns} - {None}) >= 2 else columns
+
+
+def _may_be(column: Column, language: str | None, other: str | None) -> bool:
+    """Whether a column may hold a language. other: the language of the other side, which it then does not hold."""
+    if language is None:
+        return True
+    return not contradiction(language, column.facts) and (other is None or not seems_exchanged(column.facts, language, other))
 
 
 # ── languages ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -362,11 +323,13 @@ def _refuse_contradictions(sides: Sequence[Column], languages: tuple[str, str], 
 
     asked: whether options named a language. path: of the table; None: two text files.
     """
-    wrong = [(side, code) for side, code in zip(sides, languages, strict=True) if contradiction(code, side.facts)]
-    guesses = tuple(side.facts.language for side in sides)
-    exchanged = not any(contradiction(code, side.facts) for side, code in zip(sides, languages[::-1], strict=True))
-    if not wrong and guesses == tuple(map(short_code, languages[::-1])):
-        wrong = list(zip(sides, languages, strict=True))  # one script, and the common words of both say the contrary
+    given = list(zip(sides, languages, languages[::-1], strict=True))
+    wrong = [(side, own) for side, own, _ in given if contradiction(own, side.facts)]
+    exchanged = not any(contradiction(other, side.facts) for side, _, other in given)
+    if not wrong:  # one script: common words tell, and one side is enough
+        wrong = [(side, own) for side, own, other in given if seems_exchanged(side.facts, own, other)]
+    if not wrong and tuple(side.facts.language for side in sides) == tuple(map(short_code, languages[::-1])):
+        wrong = [(side, own) for side, own, _ in given]  # related languages: both sides must say it
     if not wrong:
         return
     if not exchanged:
@@ -388,8 +351,3 @@ def _told(sides: Sequence[Column], asked: Asked) -> bool:
 def _statement(where: str, sides: Sequence[Column], languages: tuple[str, str]) -> str:
     """The line that says which side is which language."""
     return where + ", ".join(f"{side.label} is {named(code)}" for side, code in zip(sides, languages, strict=True))
-
-
-def _spread(values: Sequence) -> list:
-    """At most some thousand values, the first of them and others evenly over all."""
-    return list(islice(values, 0, None, max(1, len(values) // _LOOKED_AT)))

@@ -58,6 +58,13 @@ _IN_SCRIPT = {script: re.compile(f"[{ranges}]") for script, ranges in SCRIPTS.it
 _KANA = re.compile("[\u3040-\u30ff]")
 _LETTER = re.compile(r"[^\W\d_]")
 _ONE_LANGUAGE = {"Hangul": "ko", "Greek": "el", "Hebrew": "he", "Thai": "th"}
+_RELATED = [
+    frozenset(codes.split())
+    for codes in ("id ms", "nb no nn da sv", "cs sk", "pt gl", "es gl ca", "fr ca oc", "nl af", "sl hr bs sr", "bg mk", "ru uk be", "sr mk")
+]
+"""Languages so close that the common words of one may name the other."""
+_IDENTIFIER = re.compile(r"(?=.*\d)[!-~]+|[a-z]+://\S+")
+"""s12x, doc-0007, 3f9a, a URL: letters, and no word."""
 _SEVERAL_SCRIPTS = frozenset(["az", "kk", "ky", "mn", "ms", "pa", "sr", "tg", "tk", "ur", "uz", "bs", "ku", "sd"])
 """Languages written in more than one script: no script contradicts them."""
 
@@ -67,7 +74,7 @@ class TextFacts:
     """What some texts of one side look like."""
 
     worded: float
-    """The share of the texts with a letter in them: 0 for numbers."""
+    """The share of the texts with a letter in them that are no identifiers: 0 for numbers."""
     scripts: dict[str, float]
     """Of the texts with a letter, the share that is mostly in each script of characters.SCRIPTS."""
     language: str | None
@@ -109,7 +116,7 @@ def language_called(name: str) -> str | None:
 def look_at(texts: Sequence[str]) -> TextFacts:
     """What texts look like: script by script, and the language where script or common words name one."""
     texts = [text for text in texts if text.strip()]
-    worded = [text for text in texts if _LETTER.search(text)]
+    worded = [text for text in texts if _LETTER.search(text) and not _IDENTIFIER.fullmatch(text.strip())]
     counted = Counter(_script(text) for text in worded)
     scripts = {script: count / len(worded) for script, count in counted.items() if script is not None}
     distinct = len(set(texts)) / len(texts) if texts else 0.0
@@ -125,6 +132,17 @@ def contradiction(code: str, facts: TextFacts) -> bool:
     if expected is None or short_code(code) in _SEVERAL_SCRIPTS or facts.script is None:
         return False
     return facts.script != expected and facts.scripts.get(expected, 0.0) < 0.2
+
+
+def could_be(guess: str | None, code: str) -> bool:
+    """Whether text that seems to be in one language may be in another: the same or a related one. None, no guess, is none of them."""
+    short = short_code(code)
+    return guess is not None and (guess == short or any(guess in group and short in group for group in _RELATED))
+
+
+def seems_exchanged(facts: TextFacts, own: str, other: str) -> bool:
+    """Whether the text of one side is in the language of the other side, as far as its common words tell, and not in its own."""
+    return could_be(facts.language, other) and not could_be(facts.language, own)
 
 
 def _script(text: str) -> str | None:
