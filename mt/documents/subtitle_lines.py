@@ -14,20 +14,19 @@ from pathlib import Path
 from mt.documents.parts import refuse
 
 _TIMING = re.compile(r"[\d:.,]+\s*-->\s*[\d:.,]+(?P<rest>\s.*)?$")
-_SETTINGS = re.compile(r"(?:\s+[A-Za-z][\w-]*[:=]\s*\S*)*[\W\d_]*$")
-"""Behind the times: settings of WebVTT (align:start), co-ordinates of SubRip (X1:100 Y1:20)."""
+_SETTINGS = re.compile(r"(?:\s+[A-Za-z][\w-]*[:=]\s*\S*|\s+(?:\{\\[^{}]*\})+)*[\W\d_]*$")
+"""Behind the times: settings of WebVTT (align:start), co-ordinates of SubRip (X1:100 Y1:20), a place on the screen ({\\an8})."""
 _TIME = r"(?:\d+:\d{1,2}:\d{1,2}[.,:]\d{1,3}|\d{1,3}:\d{1,2}[.,]\d{1,3})"
 _CLOCK = rf"(?:\d+:\d{{1,2}}:\d{{1,2}}|{_TIME})"
 _ARROW = r"[-‐-―−=~]*\s*[>›»➔➜➡→⇒⟶⟹⇨]"
 _LOOSE = r"\d{1,3}\s?[:;.,\s]\s?\d{1,2}\s?[:;.,\s]\s?\d{1,2}(?:\s?[:;.,\s]\s?\d{1,3})?"
-_DAMAGED = (
-    re.compile(rf"{_TIME}.*?{_TIME}"),
-    re.compile(r"^\W*\d+:\d{1,2}:\d{1,2}[.,]\d{3}\W*$"),
-    re.compile(rf"-->.*?{_CLOCK}|{_CLOCK}.*?-->"),
-    re.compile(rf"^\W*{_CLOCK}\s*{_ARROW}|{_ARROW}\s*{_CLOCK}\W*$"),
-    re.compile(rf"^\W*{_LOOSE}\s*{_ARROW}\s*{_LOOSE}\W*$"),
-)
-"""Two times, half a timing, an arrow with one time, other separators: what is left of a timing."""
+_FULL = r"\d+:\d{1,2}:\d{1,2}[.,:]\d{1,3}"
+_WITH_ARROW = re.compile(rf"-->.*?{_CLOCK}|{_CLOCK}.*?-->|{_FULL}\s*{_ARROW}+\s*{_FULL}")
+"""An arrow with one time, or another arrow between two: damaged anywhere, whatever else is on the line."""
+_ALONE_WITH_ARROW = re.compile(rf"^\W*{_CLOCK}\s*{_ARROW}|{_ARROW}\s*{_CLOCK}\W*$|^\W*{_LOOSE}\s*{_ARROW}\s*{_LOOSE}\W*$|-->")
+"""Damaged anywhere, where the line has no letter."""
+_IN_PLACE = re.compile(rf"^\W*(?:{_TIME}\W*(?:[^\W\d]{{1,3}}\W+)?{_TIME}|\d+:\d{{1,2}}:\d{{1,2}}[.,]\d{{3}})\W*$")
+"""Two times, or one, and no more than a short word: damaged only where a timing is expected. Elsewhere it is a text with times."""
 _MISREAD = str.maketrans("OolI", "0011")
 """Letters that text recognition writes for digits."""
 _TAG = re.compile(r"<[^<>]*>")
@@ -67,33 +66,41 @@ def numbered(lines: Iterator[str]) -> Iterator[Line]:
 
 
 def subrip_lines(lines: Iterator[Line], path: Path) -> Iterator[Line]:
-    """The lines of a SubRip file with their kinds. DataError for a damaged timing, and for text before the first cue."""
+    """The lines of a SubRip file with their kinds; what is above the first cue is kept. DataError for a damaged or missing timing.
+
+    A number with text below it may be words of the cue above. It was a cue without a timing when the next cue has a higher number.
+    """
     held: Line | None = None  # the next line decides whether it is a number or text
-    stray: Line | None = None
+    lost: tuple[int, Line] | None = None  # a number and what is below it, not a timing
     inside, counter, blank, expected = False, 0, True, False
     for line in lines:
+        number = _number(line)
         if _is_timing(line, path):
             line.kind = "timing"
+            above = None if held is None else _number(held)
             if held is not None and held.bare.isdecimal():
-                held.kind, counter = "kept", int(held.bare)
-                stray = None if stray is held else stray
-            if stray is not None:
-                raise refuse(path, stray.number, f"'{_short(stray.bare)}' is above the first timing, outside of any cue. Remove that line")
-            inside, expected = True, False
+                held.kind = "kept"
+            if lost is not None and above is not None and above > lost[0]:
+                problem = f"'{_short(lost[1].bare)}' is not a timing, though the number {lost[0]} is above it. {_ADVICE}"
+                raise refuse(path, lost[1].number, problem)
+            inside, counter, lost, expected = True, counter if above is None else above, None, False
         elif line.bare:
-            _refuse_damaged(line, path)
-            if expected:
-                problem = f"'{_short(line.bare)}' is not a timing, though the number {counter + 1} is above it. {_ADVICE}"
-                raise refuse(path, line.number, problem)
-            line.kind = "text" if inside else "kept"
-            stray = stray or (None if inside else line)
-            expected = inside and blank and line.bare == str(counter + 1)
+            _refuse_damaged(line, path, expected or blank)
+            if expected and lost is None and counter + 1 == _number(held):
+                lost = counter + 1, line
+            expected = number is not None and (blank or number == counter + 1)
+            line.kind = "text" if inside and not (blank and number == counter + 1) else "kept"
         blank = not line.bare
         if held is not None:
             yield held
         held = line
     if held is not None:
         yield held
+
+
+def _number(line: Line) -> int | None:
+    """The number that a line is; None: it is something else."""
+    return int(line.bare) if line.bare.isdecimal() and len(line.bare) < 10 else None
 
 
 def webvtt_lines(lines: Iterator[Line], path: Path) -> Iterator[Line]:
@@ -111,7 +118,7 @@ def webvtt_lines(lines: Iterator[Line], path: Path) -> Iterator[Line]:
         elif block == "begin" and re.match(r"(?:NOTE|STYLE|REGION)(?:\s|$)", line.raw):
             block = "note"
         elif block not in ("header", "note"):
-            _refuse_damaged(line, path)
+            _refuse_damaged(line, path, block != "cue")
             block = block if block == "cue" and "-->" not in line.raw else "other"  # the standard drops a cue with such a line
             line.kind = "text" if block == "cue" and line.bare else "kept"
         if held is not None:
@@ -134,13 +141,13 @@ def _is_timing(line: Line, path: Path | None) -> bool:
     return False
 
 
-def _refuse_damaged(line: Line, path: Path) -> None:
-    """DataError for what looks like a timing and is none."""
+def _refuse_damaged(line: Line, path: Path, expected: bool) -> None:
+    """DataError for what looks like a timing and is none. expected: whether a timing may be expected in this place."""
     text = _TAG.sub("", unicodedata.normalize("NFKC", line.bare))
     if not {character for character in text if character.isalpha()} - set("OolI"):
         text = text.translate(_MISREAD)
     wordless = not any(map(str.isalpha, text))
-    if any(pattern.search(text) for pattern in _DAMAGED) or (wordless and "-->" in text):
+    if _WITH_ARROW.search(text) or (wordless and _ALONE_WITH_ARROW.search(text)) or (expected and _IN_PLACE.search(text)):
         raise refuse(path, line.number, f"'{_short(line.bare)}' is not a timing. {_ADVICE}")
 
 

@@ -160,7 +160,9 @@ def test_a_damaged_timing_is_refused_with_its_line(line: str, format: str) -> No
     [
         "0:0:3 --> 0:0:4", "00:00:03.000 --> 00:00:04.000", "00:00:03,00 --> 00:00:04,0000", "00:00:05,000 --> 00:00:04,000",
         "00:00:03:000-->00:00:04:000",
-        " 00:00:03,000 --> 00:00:04,000 ", "00:00:03,000 --> 00:00:04,000 X1:100 X2:200 Y1:10 Y2:20",
+        " 00:00:03,000 --> 00:00:04,000 ", "00:00:03,000 --> 00:00:04,000 {\\an8}",
+        "00:00:03,000 --> 00:00:04,000  X1:1 {\\an8}{\\i1}",
+        "00:00:03,000 --> 00:00:04,000 X1:100 X2:200 Y1:10 Y2:20",
         "00:00:03.000 --> 00:00:04.000 align:start position:0%",
     ],
 )  # fmt: skip
@@ -175,12 +177,21 @@ def test_an_odd_timing_is_kept(line: str, format: str) -> None:
     "text",
     [
         "09:30:00부터 10:30:00까지 영업", "12:00 - 13:00", "3 -> 4", "1,000원 -> 2,000원", "가 -> 나", "2024.01.05 - 2024.01.07",
-        "집 → 학교", "가 --> 나",
+        "집 → 학교", "가 --> 나", "3:16,17 4:10,11", "2:01:09.5와 2:02:57.1의 기록",
+        "1:30.5에서 1:29.8로 줄었다", "10:30:00에 출발 → 11:30:00",
     ],
 )  # fmt: skip
 def test_a_text_with_times_or_arrows_is_text(text: str) -> None:
     data = f"1\n00:00:01,000 --> 00:00:02,000\n나는 {text}\n가\n"
     assert rewritten(data.encode(), "srt", lambda text: "T").decode() == data.replace(f"나는 {text}\n가", "T")
+
+
+@pytest.mark.parametrize("text", ["10:30:15.250", "3:16,17 4:10,11", "1:30.5, 1:29.8", "요 3:16,17", "마라톤 2:01:09.5와 2:02:57.1"])
+@pytest.mark.parametrize("format", ["srt", "vtt"])
+def test_times_in_a_cue_are_text(text: str, format: str) -> None:
+    head = {"srt": "1\n00:00:01,000 --> 00:00:02,000\n", "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n"}[format]
+    for data in (f"{head}{text}\n", f"{head}나는\n{text}\n"):
+        assert rewritten(data.encode(), format).decode() == data
 
 
 def test_only_an_empty_line_ends_a_webvtt_cue() -> None:
@@ -214,13 +225,24 @@ def test_subrip_without_empty_lines_between_cues() -> None:
     assert found == ["가", "1984 나", "다", "라"] * 2
 
 
-def test_subrip_refuses_a_cue_without_a_timing_and_text_before_the_first_cue() -> None:
+def test_subrip_refuses_a_cue_without_a_timing() -> None:
+    head, third = "1\n00:00:01,000 --> 00:00:02,000\n나\n\n2\n가\n", "00:00:05,000 --> 00:00:06,000\n다\n"
     with pytest.raises(DataError, match="line 6: '가' is not a timing, though the number 2 is above it"):
-        rewritten("1\n00:00:01,000 --> 00:00:02,000\n나\n\n2\n가\n".encode(), "srt")
-    with pytest.raises(DataError, match="line 1: '제목' is above the first timing"):
-        rewritten("제목\n\n1\n00:00:01,000 --> 00:00:02,000\n나\n".encode(), "srt")
+        rewritten(f"{head}\n3\n{third}".encode(), "srt")
+    for data in (head, f"{head}\n2\n{third}"):  # 2 is what the first cue says
+        assert rewritten(data.encode(), "srt").decode() == data
+        changed = data.replace("나", "T").replace("가", "T").replace("다", "T")
+        assert rewritten(data.encode(), "srt", lambda _: "T").decode() == changed
     data = "\ufeff1\n00:00:01,000 --> 00:00:02,000\n나\n\n5\n".encode()
     assert rewritten(data, "srt") == data
+
+
+def test_what_is_above_the_first_cue_is_kept() -> None:
+    cue = "1\n00:00:01,000 --> 00:00:02,000\n나\n"
+    for head in ("자막 홍길동\n\n", "자막  홍길동\r\n", "2024\n자막\n\n\n", "\ufeff자막\n3:16,17 4:1,2\n\n"):
+        assert rewritten(f"{head}{cue}".encode(), "srt", lambda _: "T").decode() == head + cue.replace("나", "T")
+    with pytest.raises(DataError, match="line 4: "):
+        rewritten(f"자막\n\n1\n00:00:01,000 00:00:02,000\n나\n\n{cue}".encode(), "srt")
 
 
 def test_karaoke_stamps_are_spread_over_the_words_of_the_translation() -> None:
