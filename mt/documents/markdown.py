@@ -22,13 +22,15 @@ from mt.documents.markdown_inline import Node, entities_of, escaped, escapes_of,
 from mt.documents.markdown_parser import BEGINS, blocks, same_text, signature
 from mt.documents.markdown_writing import Place, written
 from mt.documents.parts import Part, Source, cut_mark, kept
+from mt.documents.placeholders import TEMPLATE
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _TASK = re.compile(r"\[[ xX]\][ \t]+")
-_ALERT = re.compile(r"\[![\w-]+\][-+]?[ \t]*(?:\n|$)?")
+_ALERT = re.compile(r"\[![\w|-]+\][-+]?[ \t]*(?:\n|$)?")
+_ADDRESS = r"(?:<[^<>\n]*>|[A-Za-z][A-Za-z0-9+.-]*:[^\s]+|[#/]\S*|\.{1,2}/\S*|[!-~]+[/.#][!-~]*[^\s.]|\S+\.[A-Za-z0-9]{1,5})"
 _DIRECTIVE = re.compile(
-    r":::|\{%.*%\}[ \t]*$|\{\{.*\}\}[ \t]*$|%%|!!! |\?\?\? |\[\[?_?TOC_?\]\]?[ \t]*$|\$\$[ \t]*$"
-    r"|\[(?!\^)[^\]]+\]:[ \t]*\S+(?:[ \t]+(?:\".*\"|'.*'|\(.*\)))?[ \t]*$", re.IGNORECASE
+    rf":::|(?:{TEMPLATE})[ \t]*$|%%[ \t]*$|!!! |\?\?\? |\[\[?_?TOC_?\]\]?[ \t]*$|\$\$[ \t]*$"
+    rf"|\[(?!\^)[^\]]+\]:[ \t]*{_ADDRESS}(?:[ \t]+(?:\".*\"|'.*'|\(.*\)))?[ \t]*$", re.IGNORECASE
 )  # fmt: skip
 """A line that another program understands, or a link definition in a paragraph, where it defines nothing."""
 _TERM = re.compile(r":[ \t]+")
@@ -211,7 +213,8 @@ def _block(token: Token, opened: Token, before: str, document: _Document) -> Ite
     for pattern, container in ((_TASK, "list_item_open"), (_ALERT, "blockquote_open")):
         if before == container and (head := pattern.match(content, start, end)):
             start = head.end()
-    for first, last, nodes in _units(content, start, end, document.references):
+    titled = content.startswith("[!") and 0 < start < end and content[start - 1] != "\n"
+    for first, last, nodes in _units(content, start, end, document.references, titled):
         number, final = bisect_right(starts, first) - 1, bisect_right(starts, last - 1)
         place = Place(
             "heading" if is_atx else "lines", content[first:last], tuple(line.text for line in lines[number:final]),
@@ -225,10 +228,11 @@ def _block(token: Token, opened: Token, before: str, document: _Document) -> Ite
         )  # fmt: skip
 
 
-def _units(content: str, start: int, end: int, references: Mapping[str, Any]) -> Iterator[tuple[int, int, list[Node]]]:
+def _units(content: str, start: int, end: int, references: Mapping[str, Any], titled: bool) -> Iterator[tuple[int, int, list[Node]]]:
     """What is translated together between two places of a content: their places without white space around them, and the pieces.
 
     A hard line break ends a unit if it is in no emphasis; so do lines that another program understands, which are in none.
+    titled: the first line is a title, a unit of its own.
     """
     unit: list[Node] = []
     place = first = start
@@ -246,11 +250,12 @@ def _units(content: str, start: int, end: int, references: Mapping[str, Any]) ->
             first = place
             continue
         unit += line
-        if ended is not None and ended.kind == "break":
+        if ended is not None and ended.kind == "break" and not titled:
             unit.append(ended)
         else:
             yield from _trimmed(unit, first)
             unit, first = [], place
+        titled = False
     yield from _trimmed(unit, first)
 
 

@@ -26,16 +26,28 @@ from mt.documents.placeholders import placeholder_spans
 BEGINS = "begins"
 """The key of a token's meta that holds, for each line of its map, the offset of the first character that is no mark of a container."""
 _BREAKS_PARAGRAPHS = ["paragraph", "reference", "blockquote", "list"]
-_SETTING = re.compile(r"\s*(?:#|[\w\"'.-]+\s*[:=])")
+_SETTING = re.compile(r"\s*(?:#|[\w\"'.$@/-]+\s*[:=])")
 """How the first line of front matter begins."""
+_SETTINGS = re.compile(
+    r"\s|$|#|-(?:\s|$)|(?:[\w\"'.$@/-]+|\"[^\"]*\"|'[^']*')\s*[:=]|\[.*\][ \t]*(?:#|$)|[\]})]+,?[ \t]*$|\.{3}[ \t]*$"
+)
+"""What each line of it is: indented, empty, a comment, a list item, a key; in TOML a table, or the end of a list."""
 _FOOTNOTE = re.compile(r"\[\^[^\s\]\[]+\]:")
 NAMED = "named"
 """The info of a kept token that has a name or value of its own, which a sentence may hold: a placeholder, an address, a formula."""
-_KEPT = re.compile(
-    rf"(?P<{NAMED}>\$\{{[^{{}}\n]*\}}|\$\$[^$\n]+\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)"
-    r"|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\{(?![#.:])[^{}\n]*\})"
-    r"|\[\^[^\s\]\[]+\]|!?\[\[[^\[\]\n]+\]\]|:(?=[a-z0-9_+-]*[a-z])[a-z0-9_+-]+:(?!\w)|\{[#.:][^{}\n]*\}"
+_HANGUL = "ᄀ-ᇿㄱ-ㆎ가-힣"
+_FORMULA = (
+    rf"(?<!\w)\$(?=[^\s${_HANGUL}])(?:\\[^\n]|\{{(?:[^{{}}$\n]|\{{[^{{}}$\n]*\}})*\}}|[^$\n{{}}\\{_HANGUL}])*(?<![\s\\])\$(?!\d)"
 )
+"""Between dollar signs as pandoc has it: no space inside next to them, no digit after. The first is not after a word (US$, 10$), and Korean
+words are in braces only (\\text): else these are prices.
+"""
+_ATTRIBUTE = r"(?:[#.][\w:-]+|[\w:-]+=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s\"'{}]+))"
+_KEPT = re.compile(
+    rf"(?P<{NAMED}>\$\$[^$\n]+\$\$|{_FORMULA})"
+    rf"|\[\^[^\s\]\[]+\]|!?\[\[[^\[\]\n]+\]\]|:(?=[a-z0-9_+-]*[a-z])[a-z0-9_+-]+:(?!\w)|\{{:?[ ]*{_ATTRIBUTE}(?:[ ]+{_ATTRIBUTE})*[ ]*\}}"
+)
+"""Names in braces and templates are placeholders (placeholders.py)."""
 _MOST_BLOCKS = 100
 """Blocks in each other. What is deeper is kept."""
 
@@ -277,7 +289,7 @@ def _front_matter(state: StateBlock, start: int, end: int, silent: bool) -> bool
         return False
     ends = (mark, "...") if mark == "---" else (mark,)
     last = next((line for line in range(1, end) if state.src[state.bMarks[line] : state.eMarks[line]].rstrip() in ends), None)
-    if last is None:
+    if last is None or not all(_SETTINGS.match(state.src[state.bMarks[line] : state.eMarks[line]]) for line in range(1, last)):
         return False
     if not silent:
         _push_kept(state, "front_matter", start, last + 1)

@@ -10,9 +10,13 @@ from dataclasses import replace
 
 from mt.documents.parts import Part, Span
 
+_CODE = r"(?:[\t !#-&(-z|~]|\"[^\"{}\n]*\"|'[^'{}\n]*')"
+"""A character of ASCII, or a string in quotation marks: what is in the braces of a template, unlike a sentence."""
+TEMPLATE = rf"\{{\{{{_CODE}{{0,200}}\}}\}}|\{{\{{[\w.-]+\}}\}}|\{{%{_CODE}{{0,200}}%\}}"
+"""Jinja, Liquid, Handlebars, Hugo. A name of other letters has no spaces around it."""
 _BRACES = (
     r"\{\s*[\w.]+\s*,\s*(?:plural|select|selectordinal|number|date|time|choice)\b(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}",  # ICU
-    r"\{\{[^{}\n]{0,200}\}\}", r"\{%[^{}\n]{0,200}%\}", r"<%[^<>\n]{0,200}%>", r"[$#]\{[^{}\s]*\}", r"\{[\w.!:@%$^<>=,+#/\[\]()-]*\}",
+    TEMPLATE, r"<%[^<>\n]{0,200}%>", r"[$#]\{[^{}\s]*\}", r"\{[\w.!:@%$^<>=,+#/\[\]()-]*\}",
 )  # fmt: skip
 _PRINTF = (
     r"%[A-Za-z_]\w{2,}%",

@@ -10,6 +10,7 @@ import pytest
 from mt.documents import markdown
 from mt.documents.fit import Translated
 from mt.documents.markdown import unclosed_fence
+from mt.documents.markdown_inline import nodes_of, without_markup
 from mt.documents.markdown_parser import same_text, signature
 from mt.documents.parts import Part, Source
 from mt.documents.settle import FAILED, KEPT, settled
@@ -33,7 +34,18 @@ def marked(line: str) -> str:
         ("<div>\n가\n</div>\n\n나\n", ["나"]),
         ("가\n나\n---\n", ["가 나"]),
         ("> [!NOTE]\n> 글\n", ["글"]),
-        ("> [!warning]- 제목\n> 글\n", ["제목 글"]),
+        ("> [!warning]- 제목\n> 글\n> 둘\n", ["제목", "글 둘"]),
+        ("> [!note] *가* 나\n>\n> 글\n", ["가 나", "글"]),
+        ("나는 { 학교에 갑니다. 그리고 } 책을 읽었다.\n", ["나는 { 학교에 갑니다. 그리고 } 책을 읽었다."]),
+        ("{{ 이것은 문장입니다 }}\n\n{% 이것도 문장 %}\n", ["{{ 이것은 문장입니다 }}", "{% 이것도 문장 %}"]),
+        ("{% if x == '가' %}\n글\n{% endif %}\n\n{{ page.title | default(\"없음\") }}\n\n{{이름}} ${VAR} {.a #b k=\"다\"}\n", ["글"]),
+        ("{. 글 } 다 {.a #b}\n", ["{. 글 } 다"]),
+        ("글 앞\n[주의]: 위험\n", ["글 앞 [주의]: 위험"]),
+        ("글 앞\n[책]: http://x.y/z \"제목\"\n[a]: <b>\n[c]: d.md\n[e]: #f\n", ["글 앞"]),
+        ("%% 숨은 글 %%\n\n%%\n글\n%%\n", ["%% 숨은 글 %%", "글"]),
+        ("---\n안내: 이 문서는 글입니다.\n\n본문 글\n\n---\n", ["안내: 이 문서는 글입니다.", "본문 글"]),
+        ("---\n# 가\ntitle: 나\ntags:\n- 다\n  라\n\n\"a b\": 마\nx: |\n  바 사\n---\n글\n", ["글"]),
+        ("+++\ntitle = '가'\n[a.b]\nx = [\n '나',\n]\n+++\n글\n", ["글"]),
         ("- [ ] 할 일\n- [x] 한 일\n", ["할 일", "한 일"]),
         ("[^1]: 가\n[^2]: 나\n\n    다\n", ["가", "나", "다"]),
         ("$$\n가\n$$\n\n나\n", ["나"]),
@@ -123,6 +135,20 @@ def test_what_only_another_program_understands_is_not_shown_to_the_model() -> No
     changed = translated(page, lambda line: asked.append(line) or marked(line))
     assert not any(mark in line for line in asked for mark in ("[[", ":smile", "[^", "<b>", "{"))
     assert changed == "가x [[위키]] 나x :smile: 다x[^1] <b>라x</b> {.class}\n\n# 제목x {#id}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        ("가격은 10$에서 20$까지", []), ("US$입니다 그리고 HK$", []), ("가격은 $입니다 그리고 $이다", []), ("값은 $10에서 20$까지", []),
+        ("값은 $10, $20", []), ("값은 US$5와 10$", []), ("식 $x+y$는", ["$x+y$"]),
+        ("식 $\\frac{a}{b}$과 $\\text{가}$", ["$\\frac{a}{b}$", "$\\text{가}$"]),
+        ("($x$), $a\\$b$", ["$x$", "$a\\$b$"]), ("식 $$x$$", ["$$x$$"]),
+    ],
+)  # fmt: skip
+def test_dollars_are_formulas_as_in_pandoc_and_prices_are_text(text: str, formulas: list[str]) -> None:
+    plain, spans = without_markup(nodes_of(text, {}))
+    assert [plain[span.start : span.end] for span in spans] == formulas
 
 
 def test_a_placeholder_that_the_model_loses_is_put_back() -> None:
