@@ -25,6 +25,10 @@ RECORD = "engines.json"
 """The file's name."""
 LEAST_CERTAIN = 8
 """Translations that numpy must have been certain of, or its being equal to torch says nothing."""
+LEAST_SENTENCES = 16
+"""Sentences that must have been compared; half of the first 16 are drawn from the whole vocabulary."""
+MOST_TRIES = 8
+"""Comparisons that time cut off, one going on where the other ended, after which torch translates for good."""
 LARGEST_DIFFERENCE = 1.25e-4
 """Between the two log-probabilities of a translation: a quarter of the margin that the search in numpy keeps (mt/instant/search.py)."""
 _MOST_SETTINGS = 32
@@ -53,6 +57,11 @@ class EngineCheck:
     origin: str
     """Where the sentences come from: "valid", "test", "given", or "drawn" (token ids at random)."""
 
+    left: int = 0
+    """Sentences that were to be compared too, and for which there was no time."""
+    tries: int = 1
+    """In how many goes this was found."""
+
     @property
     def differs(self) -> bool:
         """Whether numpy is not to be used with these weights at all."""
@@ -61,7 +70,13 @@ class EngineCheck:
     @property
     def passed(self) -> bool:
         """Whether numpy may translate with these settings."""
-        return not self.differs and self.certain >= LEAST_CERTAIN
+        enough = self.sentences >= LEAST_SENTENCES or not self.left
+        return not self.differs and self.certain >= LEAST_CERTAIN and enough
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the next use of the run goes on with it."""
+        return not self.differs and not self.passed and self.left > 0 and self.tries < MOST_TRIES
 
     @property
     def described(self) -> str:
@@ -73,13 +88,15 @@ class EngineCheck:
     @property
     def verdict(self) -> str:
         """In words."""
-        found = f"{self.sentences} sentences compared, numpy was certain of {self.certain}"
+        found = f"{self.sentences} sentence{'s' * (self.sentences != 1)} compared, numpy was certain of {self.certain}"
         if self.different:
             return f"{found}, and {self.different} of these translations differ: torch translates"
         if self.other_probabilities:
             return f"{found}, and its probabilities differ in {self.other_probabilities}: torch translates"
         if self.differs:
             return f"{found}, but log-probabilities differ by up to {self.largest_difference:.1e}: torch translates"
+        if self.unfinished:
+            return f"{found}, all equal, and {self.left} more are left"
         return f"{found}, all equal" if self.passed else f"{found}: too few to rely on, torch translates"
 
 
@@ -148,11 +165,11 @@ def can_keep(weights: Path, weights_hash: str) -> bool:
 
 
 def allows(checks: Sequence[EngineCheck], options: DecodingConfig) -> bool | None:
-    """Whether numpy may translate with these settings; None where it has not been compared with them."""
+    """Whether numpy may translate with these settings; None where it has not been compared with them, or not with enough sentences."""
     if any(one.differs for one in checks):
         return False
     settings = settings_that_matter(options)
-    return next((one.passed for one in checks if one.settings == settings), None)
+    return next((None if one.unfinished else one.passed for one in checks if one.settings == settings), None)
 
 
 def _places(weights: Path, weights_hash: str) -> Iterator[Path]:
@@ -178,7 +195,7 @@ def _read(place: Path, weights_hash: str) -> list[EngineCheck]:
 
 def _checked(check: EngineCheck) -> EngineCheck:
     """The same; ValueError when a field holds something else than it should."""
-    counts = (check.sentences, check.certain, check.different, check.other_probabilities)
+    counts = (check.sentences, check.certain, check.different, check.other_probabilities, check.left, check.tries)
     right = all(type(count) is int for count in counts) and isinstance(check.origin, str)
     right = right and check.settings.keys() == settings_that_matter(DecodingConfig()).keys()
     right = right and all(type(value) in (int, float) for name, value in check.settings.items() if name != "method")

@@ -198,6 +198,8 @@ def compare_engines(translator) -> None:
         for check in translator.compare_engines():
             if translator.relies_on(check):
                 then = "short inputs start without torch from now on"
+            elif check.unfinished:
+                then = "the comparison goes on next time"
             else:
                 then = "the result could not be stored" if check.passed else "'mt selftest' shows more"
             print(f"note: {shown(translator.path)}: numpy and torch compared for these settings: {check.verdict}; {then}", file=sys.stderr)

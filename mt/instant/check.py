@@ -23,7 +23,7 @@ from mt.data.special_ids import BOS, EOS, SPECIAL_IDS
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import translate_ids
 from mt.decoding.hypothesis import Hypothesis, length_limit
-from mt.engine_record import LARGEST_DIFFERENCE, EngineCheck, add_check, settings_that_matter
+from mt.engine_record import LARGEST_DIFFERENCE, LEAST_SENTENCES, EngineCheck, add_check, read_checks, settings_that_matter
 from mt.errors import MtError
 from mt.instant.search import UncertainError, search
 from mt.instant.transformer import Transformer
@@ -34,8 +34,6 @@ TEXTS = 32
 """Sentences of the run's own that are compared, …"""
 DRAWN = 16
 """… and sources of token ids drawn at random; three times as many where the run's sentences are gone."""
-_LEAST = 16
-"""Sentences that are compared however long they take."""
 _AT_ONCE = 8
 _LONGEST_DRAWN = 20
 _PROBABILITY_STEPS = 40
@@ -53,11 +51,15 @@ def check_engine(
     """Compare both, and keep the result beside the weights. net and model: made of the stored weights; model: on the CPU.
 
     given: sentences to compare on (None: the run's validation or test pairs, where they can be read). seconds: after so long no further
-    sentences are begun, but for the first 16. DecodingError for a model that cannot translate at all.
+    sentence is begun, but for a first one; the next comparison goes on where this one ended. DecodingError for a model that cannot
+    translate at all.
     """
+    ends_at = time.monotonic() + seconds
     texts, origin = (given, "given") if given is not None else own_sentences(stored.config)
     sources = chosen_sources(texts, stored.tokenizer, stored.config.data.max_length)
-    check = compare_engines(net, model, sources, options, origin if texts else "drawn", seconds)
+    known = read_checks(stored.weights, stored.weights_hash)
+    before = next((one for one in known if one.unfinished and one.settings == settings_that_matter(options)), None)
+    check = compare_engines(net, model, sources, options, origin if texts else "drawn", ends_at, before)
     add_check(stored.weights, stored.weights_hash, check)
     return check
 
@@ -78,7 +80,7 @@ def chosen_sources(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> 
     few = [texts[number * len(texts) // TEXTS] for number in range(TEXTS)] if len(texts) > TEXTS else list(texts)
     own = [source for source in tokenizer.encode_source(few) if 1 < len(source) <= longest]
     drawn = drawn_sources(len(tokenizer.source), DRAWN if own else 3 * DRAWN)
-    half = _LEAST // 2
+    half = LEAST_SENTENCES // 2
     return [*own[::4], *drawn[:half], *own[1::4], *own[2::4], *own[3::4], *drawn[half:]]  # time may not be enough for all
 
 
@@ -89,15 +91,25 @@ def drawn_sources(vocabulary: int, count: int) -> list[list[int]]:
 
 
 def compare_engines(
-    net: Transformer, model: TranslationModel, sources: Sequence[Sequence[int]], options: DecodingConfig, origin: str, seconds: float
+    net: Transformer,
+    model: TranslationModel,
+    sources: Sequence[Sequence[int]],
+    options: DecodingConfig,
+    origin: str,
+    ends_at: float,
+    before: EngineCheck | None = None,
 ) -> EngineCheck:
-    """Both translate these sources. options: as settings_that_matter; nothing else is asked of either. seconds: see check_engine."""
-    begun, compared, certain, different, others, largest = time.monotonic(), 0, 0, 0, 0, 0.0
-    plain = DecodingConfig(**settings_that_matter(options))
-    for first in range(0, len(sources), _AT_ONCE):
-        if compared >= _LEAST and time.monotonic() - begun > seconds:
-            break
-        some = [list(source) for source in sources[first : first + _AT_ONCE]]
+    """Both translate these sources. options: as settings_that_matter; nothing else is asked of either.
+
+    ends_at: the time.monotonic() after which no further sentence is begun. before: an unfinished comparison of the first of these sources.
+    """
+    if before is None or before.origin != origin or before.sentences + before.left != len(sources):
+        before = EngineCheck(settings_that_matter(options), 0, 0, 0, 0, 0.0, origin, len(sources), tries=0)
+    first = compared = before.sentences
+    certain, different, others, largest = before.certain, before.different, before.other_probabilities, before.largest_difference
+    plain, begun, count = DecodingConfig(**settings_that_matter(options)), time.monotonic(), 1
+    while compared < len(sources) and (compared == first or time.monotonic() < ends_at):
+        some = [list(source) for source in sources[compared : compared + count]]
         for source, [expected, *_] in zip(some, translate_ids(model, some, plain), strict=True):
             compared += 1
             others += not has_equal_probabilities(net, model, source, expected)
@@ -109,7 +121,10 @@ def compare_engines(
                 different += 1
             else:
                 largest = max(largest, abs(found.log_prob - expected.log_prob))
-    return EngineCheck(settings_that_matter(options), compared, certain, different, others, largest, origin)
+        each = (time.monotonic() - begun) / (compared - first)
+        count = int(min(_AT_ONCE, max(1, (ends_at - time.monotonic()) / max(each, 1e-9))))
+    left = len(sources) - compared
+    return EngineCheck(before.settings, compared, certain, different, others, largest, origin, left, before.tries + 1)
 
 
 def numpys_own(net: Transformer, source: list[int], options: DecodingConfig) -> Hypothesis | None:

@@ -4,6 +4,7 @@ numpy translates only with weights and settings on which it has been compared wi
 older run, with other settings, or after the engine has changed, torch translates once more, and the two are compared afterwards.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 WIDEST = 64
 """With a beam this wide torch is faster."""
+SECONDS = 3.0
+"""How long numpy is compared with torch at a time: the command does not end before."""
 _MOST_WORK = 10**10
 """Parameters times source tokens up to which lines are translated one by one: about what takes as long as loading torch and its batches."""
 
@@ -119,14 +122,16 @@ class InstantTranslator:
     def compare_engines(self) -> list[EngineCheck]:
         """Compare numpy with torch on the settings that torch has just translated with because they had not been compared.
 
-        Each result is kept beside the weights, for the next time. MtError as loading a model.
+        Each result is kept beside the weights, for the next time; so is what was compared within SECONDS, where that was not enough. What
+        there is no time for at all is for the next time too. MtError as loading a model.
         """
+        ends_at = time.monotonic() + SECONDS
         from mt.instant.layers import UnsuitedWeightsError
 
         found: list[EngineCheck] = []
         if not self._not_compared or not can_keep(self.path, self._stored.weights_hash):
             return found
-        while self._not_compared and not any(one.differs for one in found):
+        while self._not_compared and not any(one.differs for one in found) and (not found or time.monotonic() < ends_at):
             options = self._not_compared.pop()
             try:
                 net = self._load()
@@ -135,7 +140,9 @@ class InstantTranslator:
                 return found
             from mt.instant.check import check_engine
 
-            found.append(check_engine(self._stored, net, self.full().model, options))
+            model = self.full().model
+            found.append(check_engine(self._stored, net, model, options, seconds=ends_at - time.monotonic()))
+        self._not_compared.clear()
         self._checks = None
         return found
 

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from mt.config import DecodingConfig
 from mt.engine_record import LEAST_CERTAIN, RECORD, EngineCheck, add_check, allows, engine_version, read_checks, settings_that_matter
 from mt.instant import check as engine_check
 from mt.instant import search as numpy_search
+from mt.instant import translator as instant_translator
 from mt.instant.layers import Blocks
 from mt.instant.translator import InstantTranslator
 from mt.run_facts import read_facts
@@ -34,6 +37,7 @@ LINES = ["ba be bi", "da", "ma ka di di mu do bi ki ke", "me du mi"]
 def run(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that may be changed, and a cache that no other test has written to."""
     monkeypatch.setenv("MT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(instant_translator, "SECONDS", 60.0)
     return shutil.copytree(trained_run, tmp_path / "own" / "copy")
 
 
@@ -61,6 +65,21 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
         self.in_last = 0
 
     monkeypatch.setattr(Blocks, "__init__", build_wrongly)
+
+
+def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Comparing a sentence takes so long, on the comparison's clock alone; three seconds are allowed."""
+    passed, search = [0.0], engine_check.numpys_own
+    clock = SimpleNamespace(monotonic=lambda: passed[0])
+
+    def search_slowly(*given: object) -> object:
+        passed[0] += seconds
+        return search(*given)
+
+    monkeypatch.setattr(engine_check, "numpys_own", search_slowly)
+    for module in (engine_check, instant_translator):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(instant_translator, "SECONDS", 3.0)
 
 
 def change_weights(run: Path) -> None:
@@ -162,6 +181,48 @@ def test_without_the_runs_sentences_drawn_ones_are_compared(run: Path) -> None:
     assert len(sources) == 48 and len({*map(tuple, sources)}) > 40 and sources == engine_check.chosen_sources([], stored.tokenizer, 256)
     texts = [f"ba be {number}" for number in range(1000)]
     assert len(engine_check.chosen_sources(texts, stored.tokenizer, 256)) == 48
+
+
+# ── how long it may take ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_comparison_that_takes_too_long_goes_on_next_time(
+    run: Path, loaded: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that moves a second with each sentence that numpy translates: three seconds are enough for three at a time."""
+    slow_down(monkeypatch, 1.0)
+    weights, weights_hash = run / "model.safetensors", file_hash(run / "model.safetensors")
+    (run / RECORD).unlink()
+    compared, said = [], []
+    for _ in range(engine_record.MOST_TRIES):
+        said.append(run_mt("translate", "--model", str(run), *LINES).stderr)
+        compared += [check.sentences for check in read_checks(weights, weights_hash)]
+        if "from now on" in said[-1]:
+            break
+        assert "the comparison goes on next time" in said[-1] and read_facts(run).numpy.startswith("later")
+    assert all(2 <= now - last <= 6 for last, now in pairwise([0, *compared])) and len(compared) > 2
+    assert compared[-1] >= 16 and "from now on" in said[-1]
+    loaded()
+    assert run_mt("translate", "--model", str(run), *LINES).stderr == "" and loaded() == 0
+
+
+def test_where_no_comparison_gets_far_torch_translates_for_good(
+    run: Path, loaded: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model so large that one sentence takes a minute."""
+    expected = run_mt("translate", "--engine", "torch", "--model", str(run), *LINES).stdout
+    slow_down(monkeypatch, 60.0)
+    (run / RECORD).unlink()
+    for tries in range(1, engine_record.MOST_TRIES + 1):
+        found = run_mt("translate", "--model", str(run), *LINES)
+        [check] = read_checks(run / "model.safetensors", file_hash(run / "model.safetensors"))
+        assert found.stdout == expected and (check.sentences, check.tries) == (tries, tries)
+    assert "too few to rely on, torch translates" in found.stderr
+    loaded()
+    last = run_mt("translate", "--model", str(run), *LINES)
+    assert (last.stdout, last.stderr, loaded()) == (expected, "", 1)
+    [check] = read_checks(run / "model.safetensors", file_hash(run / "model.safetensors"))
+    assert check.sentences == engine_record.MOST_TRIES and not check.passed
 
 
 # ── for what it holds ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -336,7 +397,10 @@ def test_a_damaged_record_is_none(run: Path, loaded: Callable[[], int], content:
     assert run_mt("translate", "--model", str(run), "ba be").exit_code == 0 and loaded() == 1
 
 
-@pytest.mark.parametrize("field", ["sentences", "certain", "different", "other_probabilities", "largest_difference", "settings", "origin"])
+@pytest.mark.parametrize(
+    "field",
+    ["sentences", "certain", "different", "other_probabilities", "largest_difference", "settings", "origin", "left", "tries"],
+)
 def test_a_record_with_a_damaged_field_is_none(run: Path, field: str) -> None:
     content = json.loads((run / RECORD).read_text())
     weights = run / "model.safetensors"
