@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mt.documents.fit import Translated
-from mt.documents.inline import has_words
+from mt.documents.inline import Inline, has_words
 from mt.documents.parts import Part
 from mt.documents.placeholders import changed_placeholders
 from mt.documents.words import has_source_words
@@ -52,10 +52,11 @@ _LONG_WORD = 4
 _COLUMNS = ("line", "flags", "source", "translation")
 
 
-def flags(source: str, result: Translated, same_language: bool, language: str = "") -> list[str]:
+def flags(source: str, result: Translated, same_language: bool, language: str = "", marked: str | None = None) -> list[str]:
     """The flags of a translation, in the order of REASONS.
 
     same_language: copies are then right. language: the code of the source language; "": any letter is one of its letters.
+    marked: the source with its markup and escapes, as the translation has them; None: it has none.
     """
     text = result.text
     found = {
@@ -66,7 +67,7 @@ def flags(source: str, result: Translated, same_language: bool, language: str = 
     }
     if text.strip() and text != source:
         found["invented"] = not has_source_words(source, language)
-        found["placeholders"] = bool(changed_placeholders(source, text))
+        found["placeholders"] = bool(changed_placeholders(source if marked is None else marked, text))
         found["numbers"] = bool(missing_numbers(source, text))
         found["repetition"] = (times := repeats(text)) > 2 and times > repeats(source)
         found["length"] = not 1 / LONGEST_RATIO < _bytes(text) / _bytes(source) < LONGEST_RATIO
@@ -157,7 +158,7 @@ class Report:
         """The next translation."""
         kept = result.text == part.text and not has_source_words(part.text, self._language)
         self.kept, self.translated = self.kept + kept, self.translated + (not kept)
-        found = flags(part.text, result, self._same_language, self._language)
+        found = flags(part.text, result, self._same_language, self._language, Inline(part).original())
         if found:
             self.flagged += 1
             self.counts.update(found)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mt.documents.markdown import unclosed_fence
 from mt.documents.markdown_inline import nodes_of, without_markup
 from mt.documents.markdown_parser import same_text, signature
 from mt.documents.parts import Part, Source
+from mt.documents.report import Report
 from mt.documents.settle import FAILED, KEPT, settled
 from tests.documents.test_markdown import results, texts, translated
 
@@ -201,6 +203,20 @@ def test_what_the_parser_fails_on_is_kept_and_flagged_and_nothing_else(monkeypat
     found = results(page, marked, fails=True)
     assert [(part.line, part.text) for part, result in found if result.markup] == [(1, "가")]
     assert "".join(part.written(result.text) if part.text else part.kept for part, result in found) == page
+
+
+@pytest.mark.parametrize("page", ["가 [https://x.y/z](https://x.y/z) 나\n", "가 &lt;b&gt; 나 &amp; 다\n", "가 <https://x.y> [나](https://x.y)\n"])
+def test_markup_that_is_all_there_is_not_flagged_as_a_lost_placeholder(page: str) -> None:
+    with Report(None, False, "ko") as report:
+        for part, result in results(page, marked):
+            if part.text:
+                report.add(part, result)
+                assert result.text != part.text
+    assert report.counts["placeholders"] == 0
+    part, result = next((part, result) for part, result in results(page, marked) if part.text)
+    with Report(None, False, "ko") as report:
+        report.add(part, replace(result, text="nothing of it"))
+    assert report.counts["placeholders"] == 1
 
 
 def test_translations_that_break_a_long_list_cost_no_others() -> None:
