@@ -290,12 +290,14 @@ def test_a_finished_run_goes_on_when_more_is_asked_for() -> None:
     assert train(tiny_config(*unlimited, "training.max_epochs=0"))["step"] == ended + 3
 
 
-def test_a_run_that_goes_on_is_not_finished_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_goes_on_stays_finished_until_it_has_a_newer_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then its final weights are the newest there are; from then on it is unfinished until it ends."""
     train(tiny_config("training.max_steps=5"))
     monkeypatch.setattr(trainer, "train_to_the_end", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         train(tiny_config())
-    assert not run_called("tiny").finished()
+    run = run_called("tiny")
+    assert run.finished() and run.weights_to_use() == run.weights_path
 
 
 def test_changed_settings_are_refused_by_name_all_at_once() -> None:
@@ -367,7 +369,7 @@ def test_the_summary_says_what_was_done() -> None:
     assert all(summary["test"][metric]["signature"].startswith("nrefs:1|") for metric in ("bleu", "chrf", "ter"))
     written = {path.name for path in run.path.iterdir()}
     assert written == {"config.yaml", "environment.json", "data.json", "tokenizer.model", "metrics.jsonl", "projections.jsonl",
-                       "tensorboard", "checkpoints", "model.safetensors", "summary.json"}  # fmt: skip
+                       "tensorboard", "checkpoints", "model.safetensors", "summary.json", "engines.json"}  # fmt: skip
     assert {"torch", "precision", "threads", "platform"} < run.read_json("environment.json").keys()
 
 

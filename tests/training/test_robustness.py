@@ -219,8 +219,8 @@ def test_too_many_in_a_row_stop_the_run_with_advice(bad_calls: set[int]) -> None
 
 
 def test_an_absurd_learning_rate_ends_with_one_message() -> None:
-    absurd = ["training.learning_rate=1e30", "training.warmup_steps=0", "training.max_bad_steps=3", "training.validate_every=100",
-              "training.max_steps=50"]  # fmt: skip
+    absurd = ["training.learning_rate=1000", "training.optimizer=adamw", "training.weight_decay=100", "training.warmup_steps=0",
+              "training.max_bad_steps=3", "training.validate_every=100", "training.max_steps=50"]  # fmt: skip
     outcome = run_mt("train", "--config", "copy", *sets([*SETTINGS, *absurd]))
     assert outcome.exit_code == 2
     assert "error: the loss was not finite in 3 updates in a row" in outcome.stderr
