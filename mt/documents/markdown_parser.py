@@ -48,6 +48,7 @@ _KEPT = re.compile(
     rf"|\[\^[^\s\]\[]+\]|!?\[\[[^\[\]\n]+\]\]|:(?=[a-z0-9_+-]*[a-z])[a-z0-9_+-]+:(?!\w)|\{{:?[ ]*{_ATTRIBUTE}(?:[ ]+{_ATTRIBUTE})*[ ]*\}}"
 )
 """Names in braces and templates are placeholders (placeholders.py)."""
+_ESCAPED = re.compile(r"(?<=\w)\\[!-/:-@\[\]-`{-~]")
 _MOST_BLOCKS = 100
 """Blocks in each other. What is deeper is kept."""
 
@@ -238,9 +239,15 @@ def _label_end(state: StateInline, start: int, disableNested: bool = False) -> i
 
 
 def _placeholders(state: StateInline) -> dict[int, int]:
-    """Where each placeholder, address and file name of a content begins, and where it ends, but for tags, entities and escapes."""
+    """Where each placeholder, address and file name of a content begins, and where it ends, but for tags, entities and escapes.
+
+    A backslash before punctuation is an escape, not the separator of a path.
+    """
     if "placeholders" not in state.__dict__:
-        spans = [span for span in placeholder_spans(state.src) if state.src[span.start] not in "<&\\"]
+        spans = [
+            span for span in placeholder_spans(state.src)
+            if state.src[span.start] not in "<&\\" and not _ESCAPED.search(state.src, span.start, span.end)
+        ]  # fmt: skip
         state.__dict__["placeholders"] = {span.start: span.end for span in spans}
         state.__dict__["beginnings"] = [span.start for span in spans]
     return state.__dict__["placeholders"]

@@ -98,6 +98,8 @@ def test_every_link_still_leads_to_its_definition(page: str, wanted: str) -> Non
         ("가", "가", "a *b* c", "a \\*b\\* c"),
         ("가", "가", "2 * 3 * 4", "2 * 3 * 4"),
         ("가", "가", "snake_case_name", "snake_case_name"),
+        ("가\\_나\\_다\\_라", "가_나_다_라", "a_b_c_d", "a\\_b\\_c\\_d"),
+        ("가_나_", "가_나_", "a_b_c", "a_b_c"),
         ("가", "가", "[a](b)", "[a\\](b)"),
         ("가", "가", "a <br> b", "a \\<br> b"),
         ("가", "가", "```", "\\```"),
