@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from mt.config_fields import (
     Builtin,
+    ColumnName,
     Combination,
     Count,
     Encoding,
@@ -54,9 +55,9 @@ class CorpusConfig(Section):
     """The configuration of the data set, where it has several. Default: the data set's own."""
     split: Annotated[str, Field(min_length=1)] | None = None
     """The split of the data set, such as train, validation or test."""
-    source_column: str | None = None
+    source_column: ColumnName | None = None
     """The source side's column: its name, or its number from 1. Default: the one named as the language, then `source`; the first of two."""
-    target_column: str | None = None
+    target_column: ColumnName | None = None
     """The target side's column, likewise. Default: the one named as the language, then `target`; the second of two without a header."""
     encoding: Encoding | None = None
     """The encoding of its text files, where it is not UTF-8: cp949 (Korean Windows), utf-16, shift_jis, … Not for Parquet."""

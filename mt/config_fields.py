@@ -185,6 +185,12 @@ def list_to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def column_text(value: Any) -> Any:
+    """The number of a column, written without quotes, as its text; other values as they are."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ColumnName = Annotated[str, BeforeValidator(column_text, json_schema_input_type=str | int)]
 Encoding = Annotated[str, AfterValidator(check_encoding)]
 InputPath = Annotated[
     Path,

@@ -90,6 +90,20 @@ class Given:
             print(f"note: {text}", file=sys.stderr)
         return cls(corpora, (train.source, train.target), read)
 
+    def named_in(self, configuration: Path) -> bool:
+        """Whether a configuration without a record, as earlier versions wrote it, names exactly these files, their number and languages."""
+        text = configuration.read_text(encoding="utf-8", errors="replace")
+        config, train = load_config(configuration), self.read["train"]
+        origin = " + ".join(corpus.origin for corpus in train)
+        if f"{MADE_BY} for {origin}: {sum(map(len, train)):,} pairs, " not in text or (config.source, config.target) != self.languages:
+            return False
+        divided = [f"{configuration.stem}-data/{split}.jsonl" for split in ("train", "valid", "test")]
+        for split, path in zip(("train", "valid", "test"), divided, strict=True):
+            named = recorded({split: getattr(config.data, split)}, configuration.parent).get(split)
+            if named != recorded(self.corpora, configuration.parent).get(split) and named != [{"file": path}]:
+                return False
+        return True
+
     def record(self, folder: Path, hours: float, written: Mapping[str, str]) -> InitRecord:
         """What a configuration in this folder is written for."""
         everything = [corpus for corpora in self.read.values() for corpus in corpora]
@@ -130,13 +144,23 @@ def _write(request: InitRequest, output: Path, given: Given) -> Path:
         "The next line is how `mt train --data` recognises the pairs.",
         given.record(output.parent, request.hours, written).line(),
     ]  # fmt: skip
-    first = [("name", json.dumps(output.stem, ensure_ascii=False)), *zip(("source", "target"), given.languages, strict=True)]
-    write_atomically(output, as_yaml(head, first, data, settings))
-    load_config(output)  # what is proposed must be a configuration
+    first = [("name", yaml_scalar(output.stem)), *zip(("source", "target"), given.languages, strict=True)]
+    _write_checked(output, as_yaml(head, first, data, settings))
     rows = [[setting.key, yaml_scalar(setting.value), setting.reason] for setting in settings]
     print(text_table(["setting", "value", "because"], rows, width=terminal_width()))
     print(f"written to {shown(output)}; train with: {command('mt', 'train', '--config', shown(output))}")
     return output
+
+
+def _write_checked(output: Path, text: str) -> None:
+    """Write a configuration, which takes its place only after it was read back: what is proposed must be a configuration."""
+    beside = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
+    try:
+        write_atomically(beside, text)
+        load_config(beside)
+        os.replace(beside, output)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _exists(request: InitRequest, output: Path) -> str:
@@ -173,6 +197,11 @@ def config_for(request: InitRequest, hours_asked: float | None = None) -> Path:
             return _write(replace(request, output=output), output, given)
         record = read_record(output)
         if record is None:
+            if made_by_init(output) and given.named_in(output):
+                if os.environ.get("RANK", "0") == "0":
+                    print(f"warning: {output} does not note which pairs it was written for, but it names exactly these files: using it",
+                          file=sys.stderr)  # fmt: skip
+                return output
             raise ConfigError(_unknown(request, output))
         asked = given.record(output.parent, request.hours, record.written)
         if record.same_request(asked):

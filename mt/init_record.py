@@ -36,8 +36,8 @@ class InitRecord:
     """The time that the proposal was made for."""
 
     def line(self) -> str:
-        """The comment without its '#'."""
-        return _LINE + json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        """The comment without its '#', in ASCII: U+0085 and U+2028 end a line in YAML."""
+        return _LINE + json.dumps(asdict(self), sort_keys=True)
 
     @property
     def described(self) -> str:
@@ -57,7 +57,7 @@ class InitRecord:
 
 def read_record(configuration: Path) -> InitRecord | None:
     """The record of a configuration; None where there is none, as in one that a person or an earlier version has written."""
-    for line in configuration.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in configuration.read_text(encoding="utf-8", errors="replace").split("\n"):
         text = line.lstrip("# ")
         if line.startswith("#") and text.startswith(_LINE):
             try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mt.config_file import yaml_scalar
+from mt.visible import visible
 
 _DENSE = (("\u1100", "\u11ff"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uac00", "\ud7a3"), ("\uf900", "\ufaff"))
 """Scripts a letter of which says as much as two or three of an alphabet's: Hangul, kana, Chinese."""
@@ -240,7 +241,7 @@ def _time(seconds: float) -> str:
 
 def as_yaml(head: Sequence[str], first: Sequence[tuple[str, str]], data: Sequence[str], settings: Sequence[Setting]) -> str:
     """The configuration file: comment lines, name and languages, the data section, then every setting with its reason beside it."""
-    lines = [f"# {line}".rstrip() for line in head]
+    lines = [f"# {visible(line)}".rstrip() for line in head]
     lines += [f"{key}: {value}" for key, value in first]
     sections: dict[str, list[Setting]] = {}
     for setting in settings:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mt.config_file import load_config
 from mt.data.columns import Wanted, choose
 from mt.data.corpus import read_corpora
 from mt.data.given_pairs import Asked, given_pairs
@@ -126,3 +127,26 @@ def test_the_exact_name_of_a_language_comes_first(asked: Asked, other: str) -> N
 @pytest.mark.parametrize("endings", [("dev", "tst"), ("ko", "out"), ("hyp", "ref"), ("in", "out")])
 def test_endings_that_are_no_languages_say_nothing(endings: tuple[str, str]) -> None:
     assert read(write(f"a.{endings[0]}", KO), write(f"b.{endings[1]}", EN))[:2] == ("ko", "en")
+
+
+def test_where_order_alone_decides_the_statement_says_so_and_its_advice_works() -> None:
+    table = write("a.tsv", ["Hund", "Katze", "Haus"], ["dog", "cat", "house"])
+    [statement] = given_pairs([table], Asked("en", "de")).statements
+    assert "column 1 is taken for English because it comes first; if not: --source-column 2 --target-column 1" in statement
+    other = given_pairs([table], Asked("en", "de", "2", "1"))
+    assert other.statements == ("a.tsv: column 2 is English (en), column 1 is German (de)",)
+    assert read(table, asked=Asked("en", "de", "2", "1"))[2][0] == ("dog", "Hund")
+
+
+def test_a_column_number_needs_no_quotes() -> None:
+    write("a.tsv", KO, EN)
+    text = "source: en\ntarget: ko\ndata: {train: {file: a.tsv, source_column: 2, target_column: 1}}\n"
+    Path("c.yaml").write_text(text, encoding="utf-8")
+    for overrides in ([], ["data.train[0].source_column=2"]):
+        config = load_config("c.yaml", overrides)
+        assert (config.data.train[0].source_column, config.data.train[0].target_column) == ("2", "1")
+        [corpus] = read_corpora(config.data.train, "train", "en", "ko")
+        assert corpus.sources[0] == EN[0]
+    Path("c.yaml").write_text(text.replace("source_column: 2", "source_column: true"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="source_column"):
+        load_config("c.yaml")

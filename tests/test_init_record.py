@@ -9,6 +9,7 @@ import pytest
 
 from mt.config_file import load_config
 from mt.data.corpus import read_corpora
+from mt.init_record import read_record
 from mt.proposal import MachineFacts
 from tests.command_line import Outcome, run_mt
 from tests.tiny_pairs import small_settings, write_table, write_text
@@ -129,7 +130,7 @@ def test_a_configuration_that_nobody_can_compare_is_not_used() -> None:
     write_table("news.tsv", "ko", "en")
     assert run_mt("init", "news.tsv").exit_code == 0
     text = Path("news.yaml").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if "mt init record" not in line]
+    lines = [line.replace("320 pairs", "321 pairs") for line in text.splitlines() if "mt init record" not in line]
     for content, message in (("\n".join(lines), "an earlier version of mt"), ("data: demo", "was not written for --data")):
         Path("news.yaml").write_text(content + "\n", encoding="utf-8")
         refused = train("--data", "news.tsv")
@@ -151,3 +152,47 @@ def test_another_time_is_stated_with_the_command_for_a_proposal_of_its_own() -> 
     advised = shlex.split(line.split("a proposal for that time: ")[1].rstrip(")"))[1:]
     assert run_mt(*advised).exit_code == 0
     assert train("--data", "news.tsv", "--max-minutes", "30", "--restart").stderr.count("were chosen for") == 0
+
+
+def test_a_configuration_of_an_earlier_version_is_used_for_the_files_that_it_names() -> None:
+    """It has no record: the files, their number of pairs and the languages that it names are compared."""
+    write_text("news.ko", "ko")
+    write_text("news.en", "en")
+    given = ["--data", "news.ko", "--data", "news.en"]
+    assert train(*given).exit_code == 0
+    path = Path("news.yaml")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    earlier = "\n".join(line for line in lines if "mt init record" not in line)
+    path.write_text(earlier, encoding="utf-8")
+    again = train(*given, "--restart")
+    assert again.exit_code == 0, again.stderr
+    assert "warning: news.yaml does not note which pairs it was written for, but it names exactly these files" in again.stderr
+    assert path.read_text(encoding="utf-8") == earlier
+    reverse = train("--data", "news.en", "--data", "news.ko")
+    assert reverse.exit_code == 2 and "written by an earlier version of mt" in reverse.stderr
+    write_text("news.ko", "ko", 300)
+    write_text("news.en", "en", 300)
+    grown = train(*given)
+    assert grown.exit_code == 2 and "written by an earlier version of mt" in grown.stderr
+
+
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\u2029", "\x0b", "\ufeff", "\U000e0001"])
+def test_any_character_in_a_column_name_is_written_so_that_it_is_read(mark: str) -> None:
+    name = f"ko{mark}text"
+    write_table("news.tsv", "ko", "en", header=f"{name}\ten")
+    options = ["news.tsv", "--source", "ko", "--target", "en", "--source-column", name, "--target-column", "en"]
+    outcome = run_mt("init", *options, "--valid", "news.tsv", "--test", "news.tsv", "--output", "made.yaml")
+    assert outcome.exit_code == 0, outcome.stderr
+    config = load_config("made.yaml")
+    assert config.data.train[0].source_column == name
+    record = read_record(Path("made.yaml"))
+    assert record is not None and record.corpora["train"][0]["source_column"] == name
+
+
+def test_a_configuration_that_cannot_be_read_back_replaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table("news.tsv", "ko", "en")
+    Path("news.yaml").write_text("name: mine\n", encoding="utf-8")
+    monkeypatch.setattr("mt.init_command.as_yaml", lambda *parts: "name: [\n")
+    outcome = run_mt("init", "news.tsv", "--force")
+    assert outcome.exit_code == 2 and Path("news.yaml").read_text(encoding="utf-8") == "name: mine\n"
+    assert not list(Path().glob(".news*"))

@@ -196,7 +196,24 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     columns_given = {} if names == languages else {"source_column": names[0], "target_column": names[1]}
     guessed = not _told(sides, asked) or (len(columns) > 2 and not (asked.source_column and asked.target_column))
     corpus = CorpusConfig(file=path, **columns_given, **_encoding(path, asked))
-    return _Found(corpus, languages, _statement(f"{path}: ", sides, languages), guessed)
+    statement = _statement(f"{path}: ", sides, languages)
+    if _by_order(columns, sides, asked):
+        statement += (f" ({sides[0].label} is taken for {_name(languages[0])} because it comes first; if not: "
+                      f"--source-column {sides[1].name} --target-column {sides[0].name})")  # fmt: skip
+    return _Found(corpus, languages, statement, guessed)
+
+
+def _by_order(columns: Sequence[Column], sides: Sequence[Column], asked: Asked) -> bool:
+    """Whether nothing but the order of two columns says which of the two languages asked for is in which."""
+    if len(columns) != 2 or None in (asked.source, asked.target) or asked.source_column or asked.target_column:
+        return False
+    alike = sides[0].facts.script == sides[1].facts.script
+    return alike and not any(side.called or side.facts.language or _side_called(side.name) for side in sides)
+
+
+def _name(code: str) -> str:
+    """A language's name, where it has one, without its code."""
+    return named(code).removesuffix(f" ({code})")
 
 
 def _side_called(name: str) -> str | None:

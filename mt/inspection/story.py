@@ -145,7 +145,7 @@ def read_story(run: RunDirectory) -> Story:
 
 def _read_lines(path: Path) -> list[dict]:
     """JSON objects, one a line; a last line cut short by a crash is left out."""
-    texts = path.read_text(encoding="utf-8").splitlines()
+    texts = path.read_text(encoding="utf-8").split("\n")
     found = []
     for number, text in enumerate(texts, 1):
         try:

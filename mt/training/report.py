@@ -192,7 +192,7 @@ def forget_after(path: Path, step: int) -> list[dict]:
     if not path.is_file():
         return []
     kept, lines = [], []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             content = json.loads(line)
             if content["step"] <= step:

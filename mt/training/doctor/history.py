@@ -117,7 +117,7 @@ def _lines(path: Path) -> list[dict]:
     if not path.is_file():
         return []
     found = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8").split("\n"):
         try:
             line = json.loads(text)
         except ValueError:
