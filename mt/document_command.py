@@ -57,7 +57,7 @@ def is_document(input: Path | None, output: Path | None, options: DocumentOption
     format = format_of(input, options.format)
     refuse_columns(format, options.column, options.into)
     if not piped and input.is_file():  # now, before a model is loaded
-        refuse_other_content(Source(input).start(START_BYTES), input, format, options.format is not None)
+        refuse_other_content(Source(input).start(START_BYTES), input, format, options.format is not None, options.encoding)
     refuse_unwritable(options.report)
     if line_options:
         given = [option for option in options.given() if option != "--format"]
@@ -84,7 +84,7 @@ def translate_document(
     began, language = time.monotonic(), translator.source_language
     format = format_of(input, options.format, language)
     source = _source(input, options.encoding)
-    refuse_other_content(source.start(START_BYTES), source.path, format, options.format is not None)
+    refuse_other_content(source.start(START_BYTES), source.path, format, options.format is not None, options.encoding)
     document = Document(source, format, language, options.column, options.into, options.sentences)
     surveyed = survey(document)
     if not surveyed.total:

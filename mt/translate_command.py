@@ -272,7 +272,8 @@ def _lines_to_translate(request: TranslateRequest) -> list[str]:
     if sys.stdin.isatty():
         print("reading sentences from the keyboard, one a line; Ctrl-D ends", file=sys.stderr)
     data = sys.stdin.buffer.read()
-    refuse_other_content(data[:START_BYTES], "standard input", "text", asked=False)
+    if note := refuse_other_content(data[:START_BYTES], "standard input", "text", asked=False, encoding=request.document.encoding):
+        print(note, file=sys.stderr)
     return lines_of(data, "standard input", request.document.encoding)
 
 

@@ -32,9 +32,10 @@ _KNOWN = "|".join((
     "optgroup", "option", "p", "ph", "picture", "pre", "q", "rp", "rt", "ruby", "s", "samp", "script", "section", "seg", "select", "small",
     "source", "span", "strike", "strong", "style", "sub", "summary", "sup", "svg", "table", "target", "tbody", "td", "textarea", "tfoot",
     "th", "thead", "title", "tr", "tspan", "tt", "tu", "tuv", "u", "ul", "unit", "ut", "v", "var", "video", "wbr", "x",
-    "BR", "HR", "IMG", "LI", "P", "TD", "TR", "WBR",
+    "sami", "sync", "BODY", "BR", "DIV", "HEAD", "HR", "HTML", "SAMI", "SYNC", "IMG", "LI", "P", "TD", "TR", "WBR",
 ))  # fmt: skip
-"""Elements of HTML, TTML, XLIFF and TMX: a tag even where nothing but the name says so. <Enter>, <TV> and <Title> are text."""
+"""Elements of HTML, SAMI, TTML, XLIFF and TMX: a tag even where nothing but the name says so. <Enter>, <TV> and <Title> are text."""
+KNOWN_TAG = re.compile(rf"<(?:{_KNOWN})\s*>")
 _TAGS = (
     rf"</{_NAME}\s*>|<{_NAME}(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/>",
     rf"<{_NAME}(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))+\s*>", rf"<(?:{_KNOWN})\s*>",

@@ -89,11 +89,47 @@ def test_text_that_begins_like_something_else_is_refused_unless_text_was_asked_f
         "나는 간다.\n", "", "---\n나는\n", "---\n=====\n123\n", "미나: 안녕\n민수: 그래\n", "Mina: hi\nMinsu: hello\n",
         "{name}님\n", "[ ] 할 일\n", "[1] 첫째\n",
         "<b>나는</b> 간다\n", "<Mina> 안녕\n", "a = b\n나는\n", "\"나는\" = 말\n", "# 제목\n", "[12:30] 미나: 안녕\n",
-        "{name}\n%s\n<br>\n", "1\n2\n3\n", "- 하나\n- 둘\n",
+        "[10, 20] 사이의 수\n", '["The Raven"] 은 시다\n', "{\n글\n", "[\n광고 ]\n", "[1, 2\n",
+        '{"안녕": 인사}\n', "Ingredients:\n- 달걀\n",
+        "Ingredients:\n- 2 eggs\nDirections:\n- mix\n", "Tom:\n  Ann: Hi\n", "---\n제목: 안녕\n", "---\nTitle: Hello\n본문\n",
+        "[공지]\n시간: 오후\n", "[Verse 1]\nRM: 안녕\n", "E = mc2 는 유명하다.\nF = ma 는 법칙이다.\nV = IR 은 법칙이다.\n",
+        "x = 1\ny = 2\nz = 3\n", "<Notice>\n오늘은 쉽니다.\n", "<Intro>\n사랑해\n<Verse>\n너를\n<Chorus>\n", "<b>\n안녕\n",
+        "[10:30:15] 홍길동: 안녕\n[10:30:20] 김: 네\n", "[1:30.5] 안녕\n", "[1][2] 참고 문헌\n", "[by: 홍길동]\n이 글은\n",
+        "RIFF 형식은 소리다\n", "GIF89a는 그림이다\n", "ID3 태그는\n", "OggS\n", "BZh 안녕\n", "PAR1 안녕\n", "<html> 태그는 문서다\n",
+        "<svg> 태그는\n", "<?xml 선언은\n", "<!DOCTYPE 선언은\n", "WEBVTT 파일은 자막이다\n", "#! /bin/sh 로 시작한다\n",
+        'msgid "안녕" 이라는 줄\n', "\\documentclass 는 명령이다\n", "[Script Info] 라고 쓴다\n", "[INFORMATION]\n안내문입니다\n",
+        ".TH 이것은\n", "{name}\n%s\n<br>\n", "1\n2\n3\n", "- 하나\n- 둘\n",
     ],
 )  # fmt: skip
 def test_text_is_text(content: str) -> None:
     refuse_other_content(content.encode(), Path("a.txt"), "text", asked=False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"RIFF\x24\x08\0\0WAVEfmt ", b"GIF89a\x01\0\x01\0\x80", b"ID3\x03\0\0\0", b"OggS\0\x02", b"BZh91AY&SY\x8a\x01", b"PAR1\x15\x04"],
+)
+def test_a_magic_of_letters_needs_a_byte_that_is_no_text(content: bytes) -> None:
+    with pytest.raises(DataError, match="^a.txt: this is an? "):
+        refuse_other_content(content, Path("a.txt"), "text", asked=True)
+
+
+def test_on_standard_input_only_what_is_beyond_doubt_is_refused() -> None:
+    for kind, contents in CONTENTS.items():
+        for content in contents:
+            if kind in ("WebVTT subtitles", "SAMI subtitles", "HTML", "XML", "SubRip subtitles", "JSON", "markup with tags"):
+                with pytest.raises(DataError, match=f"this looks like {kind}"):
+                    refuse_other_content(content.encode(), "standard input", "text", asked=False)
+            else:
+                note = refuse_other_content(content.encode(), "standard input", "text", asked=False)
+                assert note == f"note: standard input: this looks like {kind}; every line is translated as plain text"
+
+
+def test_content_is_looked_at_in_its_encoding() -> None:
+    content = "[\uac00]\na=1\n".encode("cp949")
+    assert refuse_other_content(content, Path("a.txt"), "text", asked=False, encoding="cp949") == ""
+    with pytest.raises(DataError, match="looks like HTML"):
+        refuse_other_content("<html>\n".encode("utf-16"), Path("a.txt"), "text", asked=False, encoding="utf-16")
 
 
 def test_subtitles_of_the_other_kind_are_told_their_format() -> None:
