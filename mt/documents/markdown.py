@@ -33,6 +33,7 @@ _DIRECTIVE = re.compile(
     rf"|\[(?!\^)[^\]]+\]:[ \t]*{_ADDRESS}(?:[ \t]+(?:\".*\"|'.*'|\(.*\)))?[ \t]*$", re.IGNORECASE
 )  # fmt: skip
 """A line that another program understands, or a link definition in a paragraph, where it defines nothing."""
+_DEFINITION = re.compile(r"(\[(?!\^)[^\[\]]+\]):[ \t]*\S+[ \t]*$")
 _TERM = re.compile(r":[ \t]+")
 """What begins the line of a definition list."""
 _WHITE = " \t\n"
@@ -80,19 +81,21 @@ def markdown_parts(source: Source) -> Iterator[Part]:
         yield from _unread(mark + text, 1, error)
         return
     document = _Document(text, _lines(text), references)
+    definitions = _sentences_like_definitions(document)
     before, place = mark, 0
-    for group in _groups(tokens):
+    for group in [*_groups(tokens), []]:
+        end = _end(group, document) if group else len(text)
         try:
             texts = list(_texts(group, document))
         except Exception as error:  # a fault in one block costs no file
-            first, end = document.lines[group[0].map[0]].start, _end(group, document)
+            first = document.lines[group[0].map[0]].start
             yield from _unread(before + text[place:first], 0, error)
             yield from _unread(text[first:end], group[0].map[0] + 1, error)
             before, place = "", end
             continue
+        texts = sorted([*texts, *(own for own in definitions if place <= own.start < end)], key=lambda own: own.start)
         if not texts:
             continue
-        end = _end(group, document)
         check = _Check(text[place:end], references, place == 0)
         for found in texts:
             head = before + text[place : found.start] + found.part.kept
@@ -103,6 +106,24 @@ def markdown_parts(source: Source) -> Iterator[Part]:
         place = max(end, place)
     if before or place < len(text):
         yield kept(before + text[place:])
+
+
+def _sentences_like_definitions(document: _Document) -> list[_Text]:
+    """Link definitions that nothing refers to and that lead to no address (`[주의]: 위험`): probably text, which no program shows.
+
+    They are parts, so that a translation that would show them is flagged.
+    """
+    found = []
+    for definition in document.references.values():
+        first, last = definition["map"]
+        line = document.lines[first]
+        match = _DEFINITION.search(line.text) if last == first + 1 and not definition["title"] else None
+        if match is None or _DIRECTIVE.match(match[0]) or document.text.count(match[1]) > 1:
+            continue
+        place = Place("lines", match[0], (line.text,), (line.text[: match.start()],), line.end or "\n")
+        start = line.start + match.start()
+        found += _text(start, start + len(match[0].rstrip()), first + 1, nodes_of(match[0].rstrip(), {}), place, document)
+    return found
 
 
 def _end(group: Sequence[Token], document: _Document) -> int:

@@ -186,6 +186,15 @@ def test_a_file_name_that_begins_like_emphasis_is_a_file_name(name: str) -> None
         assert translated(page, marked).count(name) == page.count(name)
 
 
+@pytest.mark.parametrize("page", ["- [주의]: 위험\n", "[주의]: 위험", "글\n\n> [주의]: 위험\n\n[책]: /u\n\n글 [책]\n"])
+def test_a_sentence_that_is_a_link_definition_is_counted_and_flagged(page: str) -> None:
+    assert "[주의]: 위험" in texts(page) and "[책]: /u" not in texts(page)
+    assert translated(page, lambda line: line) == page
+    found = results(page, marked)
+    assert [(part.text, result.text) for part, result in found if result.markup == KEPT] == [("[주의]: 위험", "[주의]: 위험")]
+    assert texts("글 [주의]\n\n[주의]: 위험\n") == ["글 주의"]
+
+
 def test_what_the_parser_fails_on_is_kept_and_flagged_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     page = "# 가\n\n- 나 XX\n- 다\n\n라 YY\n\n마\n"
     real = markdown.nodes_of
