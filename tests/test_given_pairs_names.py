@@ -74,6 +74,13 @@ def test_a_csv_header_of_unknown_words_is_one_when_its_columns_are_named() -> No
     assert read(table, asked=Asked(source_column="foo", target_column="bar"))[2] == list(zip(EN, KO, strict=True))
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+@pytest.mark.parametrize("names", [("ko_raw", "en_raw"), ("sent.ko", "sent.en"), ("Korean-v2", "English-v2")])
+def test_names_joined_from_a_language_and_another_word_are_a_header(names: tuple[str, str], ending: str) -> None:
+    table = write(f"a.{ending}", [names[0], *KO], [names[1], *EN], separator="," if ending == "csv" else "\t")
+    assert read(table) == ("ko", "en", list(zip(KO, EN, strict=True)))
+
+
 def test_exchanged_sides_are_noticed_where_one_side_shows_it() -> None:
     """Malay is not among the languages that are known by their words, and English is."""
     assert read(write("a.tsv", MS, EN), asked=Asked("en", "ms"))[2] == list(zip(EN, MS, strict=True))

@@ -3,6 +3,7 @@
 A first pair must not be lost as a header: a row counts as one by whole cells of header words (columns.py), never by a word in a sentence.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -71,18 +72,28 @@ def _called(name: str, facts: TextFacts) -> str | None:
 
 
 def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row of a TSV file, with no words of headers, is of another kind than what stands below: a word above numbers."""
+    """Whether the first row of a TSV file is no text although its words are not those of headers: a word above numbers, 'ko_raw'."""
     if any(cell.isdecimal() for cell in first):
         return False  # a number would be read as the place of a column
+    if sum(_joined_name(cell, look_at(column)) for cell, column in zip(first, below, strict=True)) >= 2:
+        return True
     return any(
         cell and len(column) >= 5 and look_at(column).worded < 0.05 and look_at([cell]).worded
         for cell, column in zip(first, below, strict=True)
     )
 
 
+def _joined_name(cell: str, facts: TextFacts) -> bool:
+    """Whether a cell is one word, joined from parts of which one is the language of the text below: ko_raw, sent.en."""
+    code = language_called(cell) if re.fullmatch(r"[^\W_]+([_.-][^\W_]+)+", cell.strip()) else None
+    return code is not None and (could_be(facts.language, code) or (facts.language is None and not contradiction(code, facts)))
+
+
 def _has_header(names: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
     """Whether some cell of a CSV file's first row is made of words of headers, and the text does not make it a text: 'Hi' is no Hindi."""
     for name, column in zip(names, cells, strict=True):
+        if _joined_name(name, look_at(column)):
+            return True
         if names_a_column(name):
             code, facts = language_named(name), look_at(column)
             if code is None or len(names) > 2 or could_be(facts.language, code):
