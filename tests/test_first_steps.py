@@ -58,14 +58,17 @@ def test_a_project_may_be_moved_while_its_pairs_stay_the_same(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "limit",
-    ["training.max_steps=6", "training.max_epochs=1", "training.patience=1"],
-)
-def test_what_a_finished_run_advises_trains_on(limit: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The limit that ended the run is the one to raise."""
+    "limits",
+    [
+        ["max_steps=6"], ["max_epochs=1"], ["patience=1"], ["patience=2", "max_steps=6"], ["patience=2", "max_epochs=1"],
+        ["max_hours=1", "max_epochs=1"],
+    ],
+)  # fmt: skip
+def test_what_a_finished_run_advises_trains_on(limits: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    """The limits that ended the run are those to raise, all of them at once."""
     settings = ["training.max_steps=1000", "training.validate_every=2", "data.train=pairs.tsv", "training.max_tokens=150", "name=short"]
-    settings.append(limit)
-    settings += ["training.learning_rate=1e-9"] if "patience" in limit else []
+    settings += [f"training.{limit}" for limit in limits]
+    settings += ["training.learning_rate=1e-9"] if "patience" in limits[0] else []
     words = [f"b{chr(97 + number % 20)} d{chr(97 + number % 7)}" for number in range(60)]
     Path("pairs.tsv").write_text("".join(f"{word}\t{word}\n" for word in words), encoding="utf-8")
     first = train(tiny_config(*settings))

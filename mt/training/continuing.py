@@ -4,6 +4,7 @@ The schedule of learning rates continues where it is, whether steps or training.
 measure are not compared with new ones.
 """
 
+import math
 from typing import Any
 
 from mt.config import TrainingConfig
@@ -85,12 +86,59 @@ def wants_more(summary: dict[str, Any], before: TrainingConfig, now: TrainingCon
 
     before: the settings in the run's folder. A summary of an earlier version does not say where in its schedule the run ended.
     """
-    hours, max_steps = summary.get("max_hours", 0), summary.get("max_steps", before.max_steps)
-    place = summary.get("schedule_step", max_steps if hours else summary["step"])
-    if summary["stopped_early"] and 0 < now.patience <= summary.get("patience", before.patience):
-        return False
+    return not _reached(summary, before, now)
+
+
+def _reached(summary: dict[str, Any], before: TrainingConfig, now: TrainingConfig) -> list[str]:
+    """The settings of `now`, by key, that leave a finished run nothing to do; there can be several."""
+    hours, max_steps, place = summary.get("max_hours", 0), summary.get("max_steps", before.max_steps), _end_of(summary, before)
+    reached = []
+    if summary["stopped_early"] and 0 < now.patience <= _patience_of(summary, before):
+        reached.append("training.patience")
     if 0 < now.max_epochs <= summary["epochs"]:
-        return False
+        reached.append("training.max_epochs")
     if now.max_hours and hours:
-        return now.max_hours > hours or (place < max_steps and now.max_hours * 3600 > summary["seconds"])
-    return now.max_steps > place
+        if now.max_hours <= hours and not (place < max_steps and now.max_hours * 3600 > summary["seconds"]):
+            reached.append("training.max_hours")
+    elif now.max_steps <= place:
+        reached.append("training.max_steps")
+    return reached
+
+
+def _end_of(summary: dict[str, Any], before: TrainingConfig) -> float:
+    """Where in its schedule a finished run ended, in steps of the configuration."""
+    max_steps = summary.get("max_steps", before.max_steps)
+    return summary.get("schedule_step", max_steps if summary.get("max_hours", 0) else summary["step"])
+
+
+def _patience_of(summary: dict[str, Any], before: TrainingConfig) -> int:
+    """The highest training.patience that would have stopped a run which stopped early: the validations without a better score."""
+    return max(summary.get("validations_without_gain", 0), summary.get("patience", before.patience))
+
+
+def train_longer(summary: dict[str, Any], before: TrainingConfig) -> dict[str, str]:
+    """The settings, by key and as they are written, that let a finished run train about twice as long when all of them are given together.
+
+    They raise every limit that the run has reached (for its settings `before` in its folder), since each by itself ends it; and, unless
+    patience alone ended it, every limit that it would reach before it is twice as long. Empty when `before` already asks for more.
+    """
+    place, hours_trained = _end_of(summary, before), summary["seconds"] / 3600
+    hours = max(summary.get("max_hours", 0), before.max_hours)
+    twice: dict[str, float] = {
+        "training.patience": 2 * _patience_of(summary, before),
+        "training.max_epochs": 2 * max(summary["epochs"], before.max_epochs),
+        "training.max_hours": 2 * max(hours, hours_trained),
+        "training.max_steps": math.ceil(2 * place),
+    }
+    limits = _reached(summary, before, before)
+    if set(limits) - {"training.patience"}:
+        if 0 < before.max_epochs < 2 * (summary["epochs"] + 1):
+            limits.append("training.max_epochs")
+        if before.max_hours and summary.get("max_hours", 0):
+            if place > summary.get("max_steps", before.max_steps) / 2:
+                limits.append("training.max_hours")
+        elif before.max_steps < 2 * place:
+            limits.append("training.max_steps")
+    if 0 < before.max_hours <= hours_trained:
+        limits.append("training.max_hours")
+    return {key: f"{value:g}" if key == "training.max_hours" else str(value) for key, value in twice.items() if key in limits}

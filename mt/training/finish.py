@@ -60,6 +60,7 @@ def finish(training: Training) -> dict:
         "max_hours": training.config.training.max_hours,
         "schedule_step": place_in_schedule(training.state, training.config.training),
         "patience": training.config.training.patience,
+        "validations_without_gain": training.state.validations_without_gain,
         "epochs": training.state.epoch,
         "parameters": count_parameters(training.model),
         "seconds": round(training.state.seconds, 1),

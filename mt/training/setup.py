@@ -263,6 +263,8 @@ def look_ahead(training: Training, begun: float) -> None:
     if config.compile:
         _compile_now(training, pairs, plan)
     # A continued run keeps its number, so that its rounding and dropout stay the same, unless there is too little memory for that now.
+    # That holds too for a number that grew when memory ran out: with more memory now it would be slower than it must be, but lowering it
+    # would give other weights than the run without the stop. Only a pair that did not fit by itself takes its cuts back (shortage.py).
     state.pieces = max(state.pieces, pieces_that_fit(training.model, pairs, plan, config, training.hardware, training.ranks))
     if state.pieces > 1:
         _log.info("a batch of training.max_tokens=%d does not fit into memory; its gradient is summed over %d pieces",
@@ -332,8 +334,9 @@ def _compare_measures(training: Training, before: Config) -> None:
     state, now = training.state, training.measure
     if now is None:
         return
-    # A checkpoint of an earlier version does not say how it was measured: its settings do, but not which tokenizer was installed.
-    then = state.measure or training.valid.measure(before) | {"bleu": now.get("bleu")}
+    # A checkpoint of an earlier version does not say how it was measured: its settings do, but not whether MeCab was installed.
+    then = state.measure or training.valid.measure_of_an_earlier_version(before)
+    then = {"validation pairs": training.valid.given} | then  # the first that noted anything did not note their number
     changed = [f"{key}: {now.get(key)} instead of {then.get(key)}" for key in now if now.get(key) != then.get(key)]
     training.measure_again = bool(changed and state.scores)
     if training.measure_again:

@@ -25,7 +25,7 @@ from mt.run_lock import locked
 from mt.runs import RunDirectory, checkpoint_damage, runs_root, shown, weights_of
 from mt.stored_model import read_tensors
 from mt.training.averaging import update_ema
-from mt.training.continuing import place_in_schedule, wants_more
+from mt.training.continuing import place_in_schedule, train_longer, wants_more
 from mt.training.distributed import joined_ranks, speak_only_as_first
 from mt.training.divergence import after_overflow, refuse_diverged, too_many_skipped
 from mt.training.finish import finish
@@ -88,9 +88,10 @@ def train(config: Config, restart: bool = False) -> dict:
 def _already_finished(run: RunDirectory, before: Config, now: Config) -> dict:
     """Say so, and what of the settings therefore stays as it was; return its summary."""
     summary = run.read_json("summary.json")
+    longer = " ".join(f"--set {key}={value}" for key, value in train_longer(summary, before.training).items())
     _log.info(
-        "%s is finished (%d steps). To train on: mt train --config %s %s; to start over: --restart, or another name (--set name=…)",
-        shown(run.path), summary["step"], shlex.quote(shown(run.config_path)), _more(summary),
+        "%s is finished (%d steps). To train on: %s; to start over: --restart, or another name (--set name=…)",
+        shown(run.path), summary["step"], f"mt train --config {shlex.quote(shown(run.config_path))} {longer}".rstrip(),
     )
     changed = [key for key in changed_settings(before, now) if key != "name"]
     if changed:
@@ -99,19 +100,6 @@ def _already_finished(run: RunDirectory, before: Config, now: Config) -> dict:
     if summary["test"] is None and before.data.test:
         _log.info("its test pairs are not scored yet: mt eval --model %s", shown(run.path))
     return summary
-
-
-def _more(summary: dict) -> str:
-    """The options that let a finished run train twice as long: they raise the limit that ended it, for no other one does."""
-    if summary.get("max_hours"):
-        return f"--max-hours {2 * summary['max_hours']:g}"
-    if summary["stopped_early"]:
-        return f"--set training.patience={2 * summary.get('patience', 5)}"
-    steps = f"--set training.max_steps={2 * summary['step']}"
-    if summary.get("max_epochs") and summary["step"] < summary["max_steps"]:
-        epochs = f"--set training.max_epochs={2 * summary['max_epochs']}"
-        return epochs if 2 * summary["step"] <= summary["max_steps"] else f"{epochs} {steps}"
-    return steps if not summary.get("max_epochs") else f"{steps} --set training.max_epochs={2 * summary['max_epochs']}"
 
 
 def train_to_the_end(training: Training, stop: StopRequest) -> None:
@@ -331,7 +319,7 @@ def _measure_again(training: Training) -> None:
             result = validate(model, training.data.tokenizer, training.valid, training.config, training.hardware, training.ranks)
         state.note_score(step, result.score(config.metric), result.loss)
         _log.info("step %d, measured again: valid loss %.3f, BLEU %.2f, chrF %.2f (greedy)", step, result.loss, result.bleu, result.chrf)
-    state.validations_without_gain = 0
+    state.validations_without_gain, state.stopped_early = 0, False
     if training.deadline:
         training.deadline.note_validation((time.monotonic() - begun) / max(1, len(steps)))
 

@@ -43,6 +43,8 @@ class ValidationPairs:
     pairs: EncodedPairs
     translated: int
     """How many of them are translated for BLEU and chrF, taken evenly over all."""
+    given: int
+    """How many pairs the validation corpora have, those far too long included."""
 
     @classmethod
     def build(cls, corpora: Sequence[Corpus], tokenizer: Tokenizer, sentences: int, max_length: int = 0) -> "ValidationPairs":
@@ -52,7 +54,7 @@ class ValidationPairs:
         """
         sources = [line for corpus in corpora for line in corpus.sources]
         targets = [line for corpus in corpora for line in corpus.targets]
-        ids = tokenizer.encode_source(sources), tokenizer.encode_target(targets)
+        ids, given = (tokenizer.encode_source(sources), tokenizer.encode_target(targets)), len(sources)
         if max_length:
             lengths = [max(len(source), len(target)) for source, target in zip(*ids, strict=True)]
             _tell_left_out(corpora, lengths, max_length)
@@ -62,26 +64,35 @@ class ValidationPairs:
         order = [round(index * len(sources) / count) for index in range(count)]
         rest = sorted(set(range(len(sources))) - set(order))
         sources, targets, *ids = ([side[index] for index in order + rest] for side in (sources, targets, *ids))
-        return cls(sources, targets, EncodedPairs(*ids, torch.ones(0).numpy()), count)
+        return cls(sources, targets, EncodedPairs(*ids, torch.ones(0).numpy()), count, given)
 
     def measure(self, config: Config) -> dict[str, Any]:
-        """What a validation score depends on besides the weights and the pairs, all of which may change while a run is stopped.
+        """What a validation score depends on besides the weights, all of which may change while a run is stopped.
 
-        With training.metric=loss nothing does.
+        The pairs are the same corpora all the time, but how many of them are left out may be another number in another version.
         """
-        metric = config.training.metric
-        if metric == "loss":
-            return {"training.metric": metric}
-        wanted = config.training.validate_sentences
-        count = min(wanted, len(self.sources)) if wanted else len(self.sources)
-        found = {"training.metric": metric, "training.validate_sentences": count}
-        found |= {f"decoding.{key}": getattr(config.decoding, key) for key in _DECIDES_GREEDY}
-        return found | {"bleu": bleu_signature(config.target)}
+        return _measure(config, len(self.sources), config.target)
+
+    def measure_of_an_earlier_version(self, config: Config) -> dict[str, Any]:
+        """The same as it was before checkpoints noted it: with every pair, and sacreBLEU's 13a but for these three codes."""
+        code = config.target.split("-")[0].lower()
+        return _measure(config, self.given, code if code in ("ko", "ja", "zh") else "und")
 
     @cached_property
     def frequency_entropy(self) -> float | None:
         """The loss of a model that only knows how frequent each piece of the references is; None where they are too few to tell."""
         return frequency_entropy(self.pairs.targets)
+
+
+def _measure(config: Config, pairs: int, language: str) -> dict[str, Any]:
+    """ValidationPairs.measure with this number of pairs, and with the BLEU that is computed for this language."""
+    metric, wanted = config.training.metric, config.training.validate_sentences
+    found = {"training.metric": metric, "validation pairs": pairs}
+    if metric == "loss":
+        return found
+    found["training.validate_sentences"] = min(wanted, pairs) if wanted else pairs
+    found |= {f"decoding.{key}": getattr(config.decoding, key) for key in _DECIDES_GREEDY}
+    return found | {"bleu": bleu_signature(language)}
 
 
 def _tell_left_out(corpora: Sequence[Corpus], lengths: Sequence[int], max_length: int) -> None:

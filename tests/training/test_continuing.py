@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import random
 import signal
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from mt.config_file import replace_fields
+from mt.config_file import load_config, replace_fields
 from mt.errors import Interrupted, RunError
 from mt.model.build import build_model
 from mt.runs import RunDirectory, runs_root
@@ -20,7 +21,7 @@ from mt.training import finish as finish_module
 from mt.training import setup as begin_module
 from mt.training import trainer as trainer_module
 from mt.training.averaging import start_ema, update_ema
-from mt.training.continuing import continue_schedule, place_in_schedule, wants_more
+from mt.training.continuing import continue_schedule, place_in_schedule, train_longer, wants_more
 from mt.training.optimizer import build_optimizer, learning_rate_at
 from mt.training.state import TrainingState, best_steps
 from mt.training.step import PendingStep, make_update
@@ -175,6 +176,7 @@ def test_patience_goes_on_counting_and_more_of_it_goes_on_training(clock: Clock,
     ended = train(tiny_config(*LONG, *patient, "training.patience=4", hours(1000)))
     assert ended["stopped_early"] and len(the_run().read_json("checkpoints/last/state.json")["scores"]) == 5
     assert train(tiny_config(*LONG, *patient, "training.patience=4", hours(1000))) == ended
+    assert train_longer(ended, tiny_config(*LONG, *patient, "training.patience=4", hours(1000)).training) == {"training.patience": "8"}
     more = train(tiny_config(*LONG, *patient, "training.patience=6", hours(1000)))
     assert more["stopped_early"] and more["step"] > ended["step"], "more patience goes on, also under the same hours"
 
@@ -188,6 +190,66 @@ def test_a_finished_run_wants_more_only_where_its_schedule_is_not_over() -> None
     by_hours = summary | {"step": 7, "max_hours": 1.0}
     assert not wants_more(by_hours, timed, steps), "its whole schedule is over, in fewer updates"
     assert wants_more(by_hours, timed, longer) and wants_more(by_hours, timed, timed.model_copy(update={"max_hours": 2.0}))
+
+
+def test_the_settings_advised_for_a_finished_run_train_on_whatever_ended_it() -> None:
+    """Over drawn ends: several limits at once, hours after steps and steps after hours, settings changed since, older summaries."""
+    draw = random.Random(5)
+    changed = 0
+    for _ in range(4000):
+        drawn = {"max_steps": draw.choice([1, 60, 1000]), "max_epochs": draw.choice([0, 1, 7]), "patience": draw.choice([0, 1, 5]),
+                 "max_hours": draw.choice([0.0, 0.0, 0.012, 3.0])}  # fmt: skip
+        now = {key: draw.choice([value, value, 2 * value]) for key, value in drawn.items()}
+        before = tiny_config().training.model_copy(update=now)
+        share = draw.choice([0.3, 0.8, 1.0])
+        summary = drawn | {
+            "step": draw.choice([2, 60, 595]), "schedule_step": share * drawn["max_steps"], "epochs": draw.choice([0, 1, 3, 7, 8]),
+            "seconds": draw.choice([1.0, share * drawn["max_hours"] * 3600, 9000.0]),
+            "stopped_early": 0 < drawn["patience"] == draw.choice([1, 5]),
+            "validations_without_gain": draw.choice([drawn["patience"], 9]),
+        }  # fmt: skip
+        for key in draw.sample(["schedule_step", "patience", "max_hours", "validations_without_gain"], draw.choice([0, 0, 1, 4])):
+            del summary[key]
+        advised = train_longer(summary, before)
+        raised = {key.removeprefix("training."): float(value) if "hours" in key else int(value) for key, value in advised.items()}
+        longer = before.model_copy(update=raised)
+        assert wants_more(summary, before, longer), (summary, now, advised)
+        for key, value in advised.items():
+            assert float(value) > now[key.removeprefix("training.")] > 0, "a limit is raised, never set or lowered"
+        changed += len(advised) > 1
+        if before.max_hours:
+            assert longer.max_hours * 3600 > summary["seconds"], "time is left"
+    assert changed > 300
+
+
+def test_only_the_limits_that_a_run_would_reach_are_raised() -> None:
+    config = tiny_config("training.max_steps=1000", "training.patience=5", "training.max_epochs=50").training
+    summary = {"step": 400, "max_steps": 1000, "max_hours": 0.0, "schedule_step": 400, "epochs": 9, "stopped_early": True, "patience": 5,
+               "seconds": 60.0}  # fmt: skip
+    assert train_longer(summary, config) == {"training.patience": "10"}
+    timed = config.model_copy(update={"max_hours": 1.0})
+    assert train_longer(summary | {"max_hours": 1.0}, timed) == {"training.patience": "10"}
+    assert train_longer(summary | {"schedule_step": 1000}, config) == {"training.patience": "10", "training.max_steps": "2000"}
+    unstopped = summary | {"stopped_early": False}
+    assert train_longer(unstopped | {"step": 595, "schedule_step": 1000}, config) == {"training.max_steps": "2000"}, "not by its updates"
+    assert train_longer(unstopped | {"epochs": 50}, config) == {"training.max_epochs": "100"}
+    assert train_longer(unstopped | {"epochs": 50, "schedule_step": 700}, config) == {
+        "training.max_epochs": "100", "training.max_steps": "1400"
+    }  # fmt: skip
+    assert train_longer(unstopped, config) == {}, "the settings in its folder ask for more already"
+
+
+def test_patience_lowered_below_what_has_passed_is_raised_above_it(clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """A run stopped at once by a lower patience goes on with the one advised."""
+    scripted(monkeypatch, [5.0, *[6.0] * 40])
+    patient = ("training.metric=loss", "training.validate_every=10")
+    train_until(clock, 85, *patient)
+    caplog.set_level("INFO")
+    ended = train(tiny_config(*LONG, *patient, "training.patience=2"))
+    assert ended["stopped_early"] and ended["validations_without_gain"] == 7
+    train(tiny_config(*LONG, *patient, "training.patience=2"))
+    assert "--set training.patience=14; to start over" in caplog.text
+    assert train(tiny_config(*LONG, *patient, "training.patience=14"))["step"] > ended["step"]
 
 
 def test_a_checkpoint_of_an_earlier_version_takes_its_hours_from_the_configuration() -> None:
@@ -336,6 +398,50 @@ def test_scores_of_another_tokenizer_or_search_are_not_compared(monkeypatch: pyt
     train(tiny_config(*settings, "training.max_steps=15", *([] if change == "bleu" else [change])))
     scores = the_run().read_json("checkpoints/last/state.json")["scores"]
     assert set(scores.values()) == {0.5} and "15" in scores
+
+
+def as_an_earlier_version(target: str) -> None:
+    """Change the finished run's last checkpoint to what a version wrote that did not note how it measures."""
+    folder = the_run().checkpoint_path(10)
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    del state["measure"]
+    content = json.dumps(state)
+    (folder / "state.json").write_text(content, encoding="utf-8")
+    (folder / "SHA256SUMS").unlink()
+    assert load_config(the_run().config_path).target == target
+
+
+@pytest.mark.parametrize(("target", "again"), [("kor", True), ("yue", True), ("th", True), ("ko", False), ("zh-tw", False), ("de", False)])
+def test_scores_of_an_earlier_version_with_another_tokenizer_are_not_compared(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, target: str, again: bool
+) -> None:
+    """Before checkpoints noted it, only the codes ko, ja and zh had a BLEU of their own."""
+    settings = ("training.schedule=constant", "training.average=none", f"target={target}")
+    train(tiny_config(*settings))
+    as_an_earlier_version(target)
+    scripted(monkeypatch, [1.0], [0.5])
+    train(tiny_config(*settings, "training.max_steps=15"))
+    scores = the_run().read_json("checkpoints/last/state.json")["scores"]
+    assert (set(scores.values()) == {0.5}) == again and "15" in scores
+    assert ("tok:13a" in caplog.text and "measures in another way" in caplog.text) == again
+
+
+@pytest.mark.parametrize("metric", ["loss", "bleu"])
+@pytest.mark.parametrize("noted", [False, True])
+def test_scores_of_other_validation_pairs_are_not_compared(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, metric: str, noted: bool
+) -> None:
+    """A version that left no pair out, or other ones, measured something else."""
+    settings = ("training.schedule=constant", "training.average=none", f"training.metric={metric}")
+    train(tiny_config(*settings))
+    if not noted:
+        as_an_earlier_version(tiny_config().target)
+    config = tiny_config(*settings)
+    monkeypatch.setattr("mt.training.validation.FAR", 10 / config.data.max_length)
+    training = begin_module.set_up(config, the_run(), continued=True)
+    kept, given = len(training.valid.sources), training.valid.given
+    assert training.measure_again and 0 < kept < given
+    assert f"validation pairs: {kept} instead of {given}" in caplog.text
 
 
 def test_the_way_of_measuring_is_written_down() -> None:

@@ -1,11 +1,14 @@
 """Next steps in words that can be typed: learning rates as settings, and commands that show pairs side by side."""
 
+import math
 import shlex
 from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.runs import shown
+from mt.training.continuing import train_longer
 from mt.training.doctor.history import History
+from mt.training.state import TrainingState
 
 ANOTHER_NAME = "under another name (--set name=…)"
 """A run that goes on keeps its settings; this is how other ones are tried."""
@@ -56,14 +59,27 @@ def longer_warm_up(history: History) -> str:
 
 
 def longer(history: History) -> str:
-    """The setting, with a value, that lets a run like this one train twice as long: that of the limit that ended it."""
+    """The settings, with values, that let a run like this one train twice as long: those of all limits that ended it."""
     config = history.config.training
-    if config.max_hours:
-        return f"training.max_hours={2 * config.max_hours:g}, now {config.max_hours:g}"
-    epoch = history.train[-1].get("epoch", 0) + 1 if history.train else 0
-    if config.max_epochs and epoch >= config.max_epochs and history.step < config.max_steps:
-        return f"training.max_epochs={2 * config.max_epochs}, now {config.max_epochs}"
-    return f"training.max_steps={2 * config.max_steps}, now {config.max_steps}"
+    epochs = history.train[-1].get("epoch", 0) + 1 if history.train else 0
+    stopped = 0 < config.patience <= _without_gain(history)
+    by_time = config.max_hours and not stopped and not 0 < config.max_epochs <= epochs
+    summary = {
+        "step": history.step, "max_steps": config.max_steps, "max_hours": config.max_hours, "epochs": epochs, "stopped_early": stopped,
+        "schedule_step": (config.max_steps if by_time else 0) if config.max_hours else history.step, "seconds": 0.0,
+    }  # fmt: skip
+    found = train_longer(summary, config) or {"training.max_steps": str(2 * config.max_steps)}
+    now = {"training.max_hours": f"{config.max_hours:g}", "training.max_epochs": config.max_epochs, "training.max_steps": config.max_steps,
+           "training.patience": config.patience}  # fmt: skip
+    return ", ".join(f"{key}={value}, now {now[key]}" for key, value in found.items())
+
+
+def _without_gain(history: History) -> int:
+    """How many of the last validations in a row had no better score than one before them."""
+    metric, state = history.config.training.metric, TrainingState()
+    for line in history.valid:
+        state.note_score(line["step"], -line["loss"] if metric == "loss" else line.get(metric, math.nan), line["loss"])
+    return state.validations_without_gain
 
 
 def shorter(history: History, step: int) -> str:
