@@ -148,9 +148,11 @@ def test_what_only_another_program_understands_is_not_shown_to_the_model() -> No
         ("값은 $10, $20", []), ("값은 US$5와 10$", []), ("식 $x+y$는", ["$x+y$"]),
         ("식 $\\frac{a}{b}$과 $\\text{가}$", ["$\\frac{a}{b}$", "$\\text{가}$"]),
         ("($x$), $a\\$b$", ["$x$", "$a\\$b$"]), ("식 $$x$$", ["$$x$$"]),
+        ("나는 { 학교에 갑니다. 그리고 } 책을", []), ("{{ 이것은 문장입니다 }}", []), ("{% 이것도 문장 %}", []),
+        ("{{ a.b }} {가}", ["{{ a.b }}", "{가}"]),
     ],
 )  # fmt: skip
-def test_dollars_are_formulas_as_in_pandoc_and_prices_are_text(text: str, formulas: list[str]) -> None:
+def test_formulas_and_names_in_braces_are_kept_and_prices_and_sentences_are_text(text: str, formulas: list[str]) -> None:
     plain, spans = without_markup(nodes_of(text, {}))
     assert [plain[span.start : span.end] for span in spans] == formulas
 
