@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mt.documents.content import START_BYTES, refuse_other_content
+from mt.documents.content import START_BYTES, format_of_file, refuse_other_content
 from mt.documents.document import Document, refuse_columns
 from mt.documents.fit import fitting
-from mt.documents.kinds import format_of
 from mt.documents.parts import Source
 from mt.errors import DataError, DecodingError
 from mt.output import put_data, refuse_unwritable
@@ -54,7 +53,7 @@ def is_document(input: Path | None, output: Path | None, options: DocumentOption
         return False
     if piped and options.format is None:
         raise DecodingError(f"{options.given()[0]}: standard input has no name with an ending; say what it is with --format")
-    format = format_of(input, options.format)
+    format = format_of_file(input, options.format, encoding=options.encoding)
     refuse_columns(format, options.column, options.into)
     if not piped and input.is_file():  # now, before a model is loaded
         refuse_other_content(Source(input).start(START_BYTES), input, format, options.format is not None, options.encoding)
@@ -82,7 +81,7 @@ def translate_document(
     from mt.documents.report import Report
 
     began, language = time.monotonic(), translator.source_language
-    format = format_of(input, options.format, language)
+    format = format_of_file(input, options.format, language, options.encoding)
     source = _source(input, options.encoding)
     refuse_other_content(source.start(START_BYTES), source.path, format, options.format is not None, options.encoding)
     document = Document(source, format, language, options.column, options.into, options.sentences)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mt.data.encodings import normalise
 from mt.document_command import DocumentOptions, fitting, is_document, summary, translate_document
-from mt.documents.content import START_BYTES, refuse_other_content
-from mt.documents.kinds import format_of
+from mt.documents.content import START_BYTES, format_of_file, refuse_other_content
+from mt.documents.kinds import says_nothing
 from mt.documents.words import has_source_words
 from mt.errors import DataError, DecodingError, MtError, RunError
 from mt.export.manifest import export_of_run, named_export
@@ -68,7 +68,10 @@ def translate_lines(request: TranslateRequest) -> None:
     instant = not as_document and not request.scores
     translator = open_translator(request.models, request.engine, request.device, instant)
     if request.input is not None:
-        format_of(request.input, request.document.format, translator.source_language)  # the language was not known before
+        asked = request.document.format
+        format_of_file(request.input, asked, translator.source_language, request.document.encoding)  # the language was not known before
+        if asked is None and says_nothing(request.input) and str(request.input) != "-":
+            print(f"note: {request.input}: read as plain text, which is what its content looks like", file=sys.stderr)
     if request.alignment is not None and not hasattr(translator, "model"):
         raise DecodingError("--alignment reads attention weights, which CTranslate2 does not give; use --engine torch with the run itself")
     search = _search(request, translator)
@@ -94,7 +97,11 @@ def _translate_lines(request: TranslateRequest, lines: Sequence[str], translator
     if request.alignment is not None:
         from mt.word_alignment import align
 
-        put_lines(align(translator, lines, [found[0].text for found in nbest]), request.alignment)
+        language, texts = translator.source_language, [found[0].text for found in nbest]
+        links = align(translator, lines, texts)
+        kept = [not has_source_words(line, language) for line in lines]
+        same = [" ".join(f"{word}-{word}" for word in range(len(line.split()))) for line in lines]
+        put_lines([itself if own else link for own, itself, link in zip(kept, same, links, strict=True)], request.alignment)
     _tell_cut(nbest, translator.options().max_length_ratio)
     _tell_wordless(lines, translator.source_language)
     if whole:
@@ -215,7 +222,7 @@ def _search(request: TranslateRequest, translator) -> Callable[[Sequence[str], C
         raise DecodingError(f"--coverage-penalty ranks what beam search has found, and the method is {options.method}; use --method beam")
 
     def search(lines: Sequence[str], progress: Callable[[int], None]) -> list[list[Translation]]:
-        asked = [not line.strip() or has_source_words(line, translator.source_language) for line in lines]
+        asked = [not line or has_source_words(line, translator.source_language) for line in lines]
         found = iter(find([line for line, own in zip(lines, asked, strict=True) if own], options, progress) if any(asked) else [])
         progress(len(lines) - sum(asked))
         return [next(found) if own else [Translation(line, 0.0, 0.0, True)] for line, own in zip(lines, asked, strict=True)]

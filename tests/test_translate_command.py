@@ -78,6 +78,12 @@ def test_a_copying_model_aligns_each_word_with_itself(trained_run: Path) -> None
     assert sum(source == target for source, target in pairs) >= 0.7 * len(pairs), links
 
 
+def test_a_line_that_is_kept_is_aligned_with_itself_and_spaces_are_kept(trained_run: Path) -> None:
+    outcome = run_mt("translate", "--model", str(trained_run), "--alignment", "links", stdin=b"ba be\n12  % 3\n \t \n\n")
+    assert outcome.exit_code == 0 and outcome.stdout.split("\n")[1:] == ["12  % 3", " \t ", "", ""], outcome
+    assert Path("links").read_text(encoding="utf-8").split("\n")[1:] == ["0-0 1-1 2-2", "", "", ""]
+
+
 def test_words_are_what_spaces_separate_and_the_end_is_none() -> None:
     assert words_of(["▁an", "n", "▁", "b", "<0xEA>", "▁c"]) == [range(0, 1)] * 2 + [range(1, 2)] * 3 + [range(2, 3)]
     weights_TS = torch.tensor([[0.1, 0.2, 0.7, 0.0], [0.5, 0.3, 0.2, 0.0], [0.0, 0.0, 0.1, 0.9], [0.0, 0.0, 0.0, 1.0]])

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.documents.kinds import FORMATS
+from mt.documents.kinds import FORMATS, format_of
+from mt.documents.parts import Source
 from mt.documents.placeholders import KNOWN_TAG
 from mt.errors import DataError
 
@@ -181,6 +182,11 @@ def refuse_other_content(start: bytes, path: Path | str, format: str, asked: boo
     step = f"add {option} {kind.step}" if known else f"convert it to a format that mt keeps ({', '.join(FORMATS[1:])})"
     plain = f"add {option} text to translate every line as plain text"
     raise DataError(f"{path}: this looks like {kind.name}, not {format}: {step}, or {plain}")
+
+
+def format_of_file(path: Path, asked: str | None, language: str | None = None, encoding: str | None = None) -> str:
+    """kinds.format_of for a file, whose content is looked at where its ending says nothing."""
+    return format_of(path, asked, language, lambda: path.is_file() and looks_like_text(Source(path).start(START_BYTES), encoding))
 
 
 def looks_like_text(start: bytes, encoding: str | None = None) -> bool:

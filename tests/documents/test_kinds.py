@@ -1,10 +1,11 @@
 """What has a structure that mt does not keep is refused, by its name and by its first bytes, and nothing is written."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from mt.documents.content import refuse_other_content
+from mt.documents.content import format_of_file, refuse_other_content
 from mt.documents.kinds import FORMATS, format_of
 from mt.errors import DataError
 from tests.command_line import run_mt
@@ -52,6 +53,31 @@ def test_the_code_of_another_language_is_no_ending_of_text() -> None:
         with pytest.raises(DataError):
             format_of(Path(name), None, language)
         assert format_of(Path(name), None) == "text"  # before the model is known
+
+
+@pytest.mark.parametrize("ending", [
+    "src", "kr", "log", "out", "ref", "bpe", "detok", "tok", "hyp", "raw", "bak", "in", "LOG", "tok.gz",
+])  # fmt: skip
+def test_an_ending_that_says_nothing_is_text_when_the_content_is(ending: str) -> None:
+    path = Path(f"test.{ending}")
+    opened = gzip.open if ending.endswith("gz") else open
+    for content, format in (("나는 간다.\n", "text"), ("[공지] 안녕\n", "text"), ("", "text"), ("<html>\n<p>\n", ""),
+                            ("a.b=1\nc=2\nd=3\n", "")):  # fmt: skip
+        with opened(path, "wb") as stream:
+            stream.write(content.encode())
+        if format:
+            assert format_of_file(path, None, "ko") == format
+        else:
+            with pytest.raises(DataError, match="add --format text"):
+                format_of_file(path, None, "ko")
+
+
+@pytest.mark.parametrize("ending", sorted({"en", "pl", *UNKNOWN} - {"log", "bak", "out", "in", "src", "tok"}))
+def test_an_ending_of_something_else_is_refused_whatever_the_content_is(ending: str) -> None:
+    path = Path(f"test.{ending}")
+    path.write_text("나는 간다.\n", encoding="utf-8")
+    with pytest.raises(DataError, match="add --format text"):
+        format_of_file(path, None, "ko")
 
 
 CONTENTS = {
@@ -160,14 +186,14 @@ def test_the_steps_that_the_command_names_work(trained_run: Path) -> None:
     Path("film.smi").write_text("<SAMI>\nba be bi\n", encoding="utf-8")
     Path("film.srt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nba be bi\n", encoding="utf-8")
     Path("film.txt").write_bytes(Path("film.smi").read_bytes())
-    Path("lines.xx").write_text("ba be bi\n", encoding="utf-8")
+    Path("lines.po").write_text("ba be bi\n", encoding="utf-8")
     for arguments, step in (
         (["--input", "film.smi", "--output", "out"], ["--format", "text"]),
         (["--input", "film.txt"], ["--format", "text"]),
         (["--input", "film.txt", "--scores"], ["--format", "text"]),
         (["--input", "film.srt"], ["--format", "vtt"]),
-        (["--input", "lines.xx"], ["--format", "text"]),
-        (["--input", "lines.xx", "--scores"], ["--format", "text"]),
+        (["--input", "lines.po"], ["--format", "text"]),
+        (["--input", "lines.po", "--scores"], ["--format", "text"]),
     ):
         refused = translate(*arguments)
         assert (refused.exit_code, refused.stdout) == (2, "") and f"add {' '.join(step)}" in refused.stderr, refused.stderr
@@ -175,6 +201,10 @@ def test_the_steps_that_the_command_names_work(trained_run: Path) -> None:
             assert not Path("out").exists()
         assert translate(*arguments, *step).exit_code == 0
     assert Path("out").read_text(encoding="utf-8") == "<SAMI>\nba be bi\n"
+    Path("lines.tok").write_text("ba be bi\n", encoding="utf-8")
+    for arguments in (["--scores"], []):
+        outcome = translate("--input", "lines.tok", *arguments)
+        assert outcome.exit_code == 0 and outcome.stderr.count("note: lines.tok: read as plain text") == 1
     content = Path("film.srt").read_bytes()
     refused = translate(stdin=content)
     assert refused.exit_code == 2 and "standard input: this looks like WebVTT subtitles" in refused.stderr
