@@ -13,7 +13,7 @@ from mt.data.check_kinds import KEEPABLE, KINDS
 from mt.data.clean import Cleaned, write_clean
 from mt.data.given_pairs import Asked, given_pairs
 from mt.data.lenient import LenientCorpus
-from mt.errors import ConfigError
+from mt.errors import ConfigError, DataError
 from mt.files import write_atomically
 from mt.output import line_bar, refuse_unwritable, terminal_width
 from mt.text_table import cut, text_table, wrap
@@ -58,10 +58,18 @@ def check(request: CheckRequest) -> int:
     if request.json is not None:
         write_atomically(request.json, json.dumps(as_json(report), ensure_ascii=True, indent=1) + "\n")
     if request.fix is not None:
+        _refuse_unreadable(report, request.fix)
         with line_bar(0, True) as progress:
             cleaned = write_clean(report, request.fix, request.keep, max_length, progress)
         _tell_cleaned(report, cleaned, request.fix)
     return int(any(finding.severity == "error" for finding in report.findings()))
+
+
+def _refuse_unreadable(report: CheckReport, folder: Path) -> None:
+    """DataError where a clean copy would lack a file that could not be read."""
+    for finding in report.findings():
+        if finding.kind == "unreadable":
+            raise DataError(f"--fix {folder}: nothing is written, since a file could not be read. {finding.examples[0].note}")
 
 
 def corpora_of(config: Config) -> list[LenientCorpus]:

@@ -26,7 +26,8 @@ _CHANGE = "mt check --fix OUT mends them"
 
 KINDS: dict[str, Kind] = {
     "unreadable": Kind("error", "a file that cannot be read", "training stops", "see the message"),
-    "encoding": Kind("error", "not UTF-8", "training refuses the file", "convert it (iconv), or mt check --fix OUT, which writes UTF-8"),
+    "encoding": Kind("error", "not UTF-8", "training refuses the file",
+                     "add the --encoding named above (train, init and check take it), or mt check --fix OUT, which writes UTF-8"),
     "bytes": Kind("error", "bytes that are no text", "training refuses the file", _DROP, "drop"),
     "nul": Kind("error", "NUL or half a character", "training refuses the file", _DROP, "drop"),
     "unequal": Kind("error", "unequal numbers of lines", "training refuses the files: from some line on nothing belongs together",

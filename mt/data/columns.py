@@ -118,11 +118,15 @@ def of_no_side(name: str) -> bool:
 
 def refuse_one_column(names: Sequence[str], origin: str) -> None:
     """Raise DataError for a header that has another separator than the comma."""
-    if len(names) == 1 and (mark := re.search(r"[;\t|]", names[0])):
-        raise DataError(
-            f"{origin}: the first row has one column, {names[0][:80]!r}, with {mark[0]!r} in it. Save the table with commas, or, with "
-            "tabs, name it .tsv"
-        )
+    if len(names) != 1 or not (mark := re.search(r"[;\t|]", names[0])):
+        return
+    if mark[0] == "\t":
+        raise DataError(f"{origin}: the columns are separated by tabs, as in a .tsv file; rename the file to end in .tsv")
+    what = {";": "semicolons", "|": "vertical bars"}[mark[0]]
+    raise DataError(
+        f"{origin}: the first row, {names[0][:80]!r}, is separated by {what}; save it again with commas, or with tabs as .tsv (renaming "
+        "is not enough)"
+    )
 
 
 def listed_names(names: Sequence[str]) -> str:

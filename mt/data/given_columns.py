@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from mt.data.columns import names_a_column, of_no_side, place_named
+from mt.data.columns import names_a_column, of_no_side, place_named, refuse_one_column
 from mt.data.language_names import language_named
 from mt.data.languages import TextFacts, contradiction, could_be, language_called, look_at
 from mt.data.tables import sample_table
@@ -39,6 +39,8 @@ def table_columns(path: Path, wanted: Sequence[str] = (), encoding: str | None =
     names, header = list(sample.names), sample.header
     cells = [list(spread(sample.texts[name])) for name in names]
     is_csv = path.name.lower().removesuffix(".gz").endswith(".csv")
+    if is_csv:
+        refuse_one_column(names, str(path))
     by_name = [name for name in wanted if not name.isdecimal()]
     if is_csv and not _has_header(names, cells) and not any(place_named(names, name, True, str(path)) is not None for name in by_name):
         raise DataError(

@@ -13,7 +13,8 @@ from pathlib import Path
 from mt.config import CorpusConfig
 from mt.config_fields import TABLE_ENDINGS
 from mt.data.columns import of_no_side
-from mt.data.encodings import read_bytes, text_blocks
+from mt.data.country_codes import refuse_countries
+from mt.data.encodings import encoding_of, read_bytes, text_blocks
 from mt.data.given_columns import Column, spread, table_columns
 from mt.data.language_codes import SHORT_CODES, short_code
 from mt.data.language_names import codes_by_name, language_named
@@ -25,6 +26,7 @@ _SOURCE_NAMES = frozenset(["source", "src", "원문", "출발어", "원본"])
 _TARGET_NAMES = frozenset(["target", "tgt", "trg", "translation", "번역문", "번역", "도착어", "역문"])
 _KNOWN_CODES = frozenset([*SHORT_CODES, *SHORT_CODES.values(), *codes_by_name().values()])
 _NOT_LANGUAGES = ("txt", "src", "tgt", "ref", "raw", "tok")
+_SAMPLE_BYTES = 1 << 16
 _OFFICE = (".xlsx", ".xls", ".ods", ".docx", ".hwp", ".hwpx")
 
 
@@ -65,6 +67,11 @@ class _Found:
     languages: tuple[str, str]
     statement: str
     guessed: bool
+    sides: Sequence[Column]
+
+
+class _OtherLanguagesError(DataError):
+    """A table without columns of the languages that were given."""
 
 
 def given_pairs(files: Sequence[Path], asked: Asked, what: str = "", strict: bool = True) -> GivenPairs:
@@ -75,20 +82,36 @@ def given_pairs(files: Sequence[Path], asked: Asked, what: str = "", strict: boo
     """
     _check_codes(asked)
     corpora, statements, guessed = [], [], []
+    options = () if what else (asked.source, asked.target)
     for group in grouped(files, what):
         try:
-            found = (_of_table if len(group) == 1 else _of_text)(group, asked, strict)
-        except DataError:
-            if strict:
+            found = _find(group, asked, strict)
+        except DataError as error:
+            if strict or (isinstance(error, _OtherLanguagesError) and any(options)):
                 raise
             corpora.append(corpus_of(group, asked))  # what cannot be read is told by whoever looks through it
             continue
+        refuse_countries((asked.source, asked.target), [side.facts.language for side in found.sides])
+        if not strict and any(options):
+            _refuse_other_scripts(found, group, asked)
         corpora.append(found.corpus)
         statements.append(found.statement)
         guessed += [found.statement] if found.guessed else []
         known = {side: code for side, code in zip(("source", "target"), found.languages, strict=True) if code != side}
         asked = replace(asked, **known)
     return GivenPairs(tuple(corpora), asked.source or "source", asked.target or "target", tuple(statements), tuple(guessed))
+
+
+def _find(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
+    """A corpus as its text shows it. Where not strict, a file is read in the encoding that it looks like, for whoever looks through it."""
+    find = _of_table if len(group) == 1 else _of_text
+    if strict or asked.encoding or len(group) != 1 or group[0].name.lower().endswith((".parquet", ".gz")):
+        return find(group, asked, strict)
+    encoding, _ = encoding_of(read_bytes(group[0], size=_SAMPLE_BYTES))
+    if encoding == "utf-8":
+        return find(group, asked, strict)
+    found = find(group, replace(asked, encoding=encoding), strict)
+    return replace(found, corpus=found.corpus.model_copy(update={"encoding": None}))
 
 
 def grouped(files: Sequence[Path], what: str) -> list[tuple[Path, ...]]:
@@ -156,6 +179,7 @@ def _check_codes(asked: Asked) -> None:
             raise ConfigError(
                 f"{option}: '{code}' is not a language code: two or three lower-case letters, perhaps with a region (ko, en, pt-br){hint}"
             )
+    refuse_countries((asked.source, asked.target))
     if asked.source_column is not None and asked.source_column == asked.target_column:
         raise ConfigError(f"--source-column and --target-column are both {asked.source_column}; give each side its own")
 
@@ -169,7 +193,7 @@ def _of_text(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     languages = _languages(sides, asked, strict)
     if strict:
         _refuse_contradictions(sides, languages, bool(asked.source or asked.target))
-    return _Found(corpus_of(group, asked), languages, _statement("", sides, languages), not _told(sides, asked))
+    return _Found(corpus_of(group, asked), languages, _statement("", sides, languages), not _told(sides, asked), sides)
 
 
 def _text_side(file: Path, encoding: str | None) -> Column:
@@ -200,7 +224,7 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     if _by_order(columns, sides, asked):
         statement += (f" ({sides[0].label} is taken for {_name(languages[0])} because it comes first; if not: "
                       f"--source-column {sides[1].name} --target-column {sides[0].name})")  # fmt: skip
-    return _Found(corpus, languages, statement, guessed)
+    return _Found(corpus, languages, statement, guessed, sides)
 
 
 def _by_order(columns: Sequence[Column], sides: Sequence[Column], asked: Asked) -> bool:
@@ -252,7 +276,8 @@ def _choose(path: Path, columns: Sequence[Column], asked: Asked) -> tuple[Column
         pairs = [min(pairs, key=lambda pair: columns.index(pair[0]))]
     if len(pairs) == 1:
         return pairs[0]
-    raise DataError(_ask_for_columns(path, columns, pairs, asked))
+    given = not pairs and (asked.source or asked.target)
+    raise (_OtherLanguagesError if given else DataError)(_ask_for_columns(path, columns, pairs, asked))
 
 
 def _ask_for_columns(path: Path, columns: Sequence[Column], pairs: Sequence[tuple[Column, Column]], asked: Asked) -> str:
@@ -358,6 +383,14 @@ def _refuse_contradictions(sides: Sequence[Column], languages: tuple[str, str], 
         advice = f"To take the text for what it is, add: --source {languages[1]} --target {languages[0]}"
     described = "; ".join(f"{side.label} would be {named(code)}, but it is {side.facts.described}" for side, code in wrong)
     raise ConfigError(f"{f'{path}: ' if path is not None else ''}{described}. {advice}")
+
+
+def _refuse_other_scripts(found: _Found, group: Sequence[Path], asked: Asked) -> None:
+    """ConfigError for a corpus to look through where the options name languages that the text is not in; exchanged sides are findings."""
+    given = list(zip(found.sides, found.languages, found.languages[::-1], strict=True))
+    worded = all(side.facts.worded >= 0.5 for side in found.sides)
+    if worded and any(contradiction(other, side.facts) for side, _, other in given):
+        _find(group, asked, strict=True)
 
 
 def _told(sides: Sequence[Column], asked: Asked) -> bool:

@@ -129,7 +129,7 @@ class LenientCorpus:
 
     def _texts(self, path: Path, problems: list[Problem]) -> Iterator[str]:
         def other(encoding: str, reason: str) -> None:
-            problems.append(Problem("encoding", str(path), f"looks like {encoding} ({reason})"))
+            problems.append(Problem("encoding", str(path), f"looks like {encoding} ({reason}); to read it as it is: --encoding {encoding}"))
 
         return tolerant_blocks(path, self.config.encoding, other)
 

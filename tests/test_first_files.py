@@ -1,0 +1,62 @@
+"""The files that people have first: tables from spreadsheets in other encodings and with other separators, wrong languages, wrong codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mt.data.demo import demo_pairs
+from tests.command_line import run_mt
+
+PAIRS = demo_pairs("train")[:80]
+
+
+def _csv(name: str, encoding: str) -> None:
+    rows = "".join(f'"{korean}","{english}"\r\n' for korean, english in PAIRS)
+    Path(name).write_bytes(f"한국어,영어\r\n{rows}".encode(encoding))
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16", "utf-16-le"])
+def test_check_names_the_encoding_and_writes_every_pair(encoding: str) -> None:
+    _csv("excel.csv", encoding)
+    outcome = run_mt("check", "excel.csv", "--fix", "out")
+    said = " ".join(outcome.stdout.split())
+    assert f"--encoding {encoding}" in said and "cannot tell which" not in said
+    written = [json.loads(line) for line in Path("out/train/excel.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(pair["ko"], pair["en"]) for pair in written] == PAIRS
+    advised = run_mt("check", "excel.csv", "--encoding", encoding)
+    assert advised.exit_code == 0 and "in 80 pairs" in advised.stdout
+
+
+def test_a_file_that_cannot_be_read_gives_no_copy() -> None:
+    Path("semi.csv").write_text("ko;en\n" + "".join(f"{korean};{english}\n" for korean, english in PAIRS), encoding="utf-8")
+    refused = run_mt("check", "semi.csv", "--fix", "out")
+    assert refused.exit_code == 2 and "nothing is written" in refused.stderr and not Path("out").exists()
+
+
+@pytest.mark.parametrize("command", [["check"], ["init"], ["train", "--data"]])
+def test_semicolons_are_named(command: list[str]) -> None:
+    Path("semi.csv").write_text("ko;en\n" + "".join(f"{korean};{english}\n" for korean, english in PAIRS), encoding="utf-8")
+    outcome = run_mt(*command, "semi.csv")
+    assert outcome.exit_code in (1, 2)
+    said = " ".join((outcome.stdout + outcome.stderr).split())
+    assert "is separated by semicolons; save it again with commas, or with tabs as .tsv (renaming is not enough)" in said
+
+
+@pytest.mark.parametrize("header", ["", "ko\ten\n"])
+def test_check_refuses_languages_that_the_text_is_not_in(header: str) -> None:
+    Path("pairs.tsv").write_text(header + "".join(f"{korean}\t{english}\n" for korean, english in PAIRS), encoding="utf-8")
+    options = ["pairs.tsv", "--source", "en", "--target", "fr"]
+    checked, initialised = run_mt("check", *options), run_mt("init", *options)
+    assert checked.exit_code == initialised.exit_code == 2
+    assert checked.stderr == initialised.stderr and "Korean (ko)" in checked.stderr
+    exchanged = run_mt("check", "pairs.tsv", "--source", "en", "--target", "ko")
+    assert exchanged.exit_code in (0, 1), "exchanged sides are a finding"
+
+
+@pytest.mark.parametrize(("code", "meant"), [("kr", "ko"), ("jp", "ja")])
+@pytest.mark.parametrize("command", [["check"], ["init"], ["train", "--data"]])
+def test_codes_of_countries_are_no_languages(command: list[str], code: str, meant: str) -> None:
+    Path("pairs.tsv").write_text("".join(f"{korean}\t{english}\n" for korean, english in PAIRS), encoding="utf-8")
+    refused = run_mt(*command, "pairs.tsv", "--source", code, "--target", "en")
+    assert refused.exit_code == 2 and f"did you mean --source {meant}?" in refused.stderr
