@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 a check that failed, 2 a user's mistake (one message, n
 
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -97,6 +98,7 @@ def init(
 
 @app.command()
 def train(
+    files: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
     config: Annotated[
         str | None, typer.Option("--config", "-c", help="A YAML file, or a name in configs/ or among the shipped ones (demo, base, …).")
     ] = None,
@@ -129,6 +131,7 @@ def train(
 
     A run that was stopped continues exactly where it was last saved; its name is the configuration's.
     """
+    _refuse_pairs(files or (), config)
     hours = _hours(max_hours, max_minutes, overrides or ())
     config = _config_to_train(config, data, (source, target, source_column, target_column, encoding), (valid, test), hours)
     if processes > 1 and "WORLD_SIZE" not in os.environ:
@@ -149,6 +152,19 @@ def train(
             raise typer.Exit(1)
         return
     train_config(load_config(config, settings), restart)
+
+
+def _refuse_pairs(files: Sequence[Path], config: str | None) -> None:
+    """ConfigError for pairs that are given without --data, with the command that trains on them."""
+    from mt.config_fields import TABLE_ENDINGS
+
+    if files:
+        is_config = len(files) == 1 and config is None and files[0].suffix in (".yaml", ".yml")
+        given = shlex.join(["--config", str(files[0])] if is_config else [part for file in files for part in ("--data", str(file))])
+        what = "with this configuration" if is_config else "on this file" if len(files) == 1 else "on these files"
+        raise ConfigError(f"{shlex.join(map(str, files))}: to train {what}: mt train {given}")
+    if config is not None and config.lower().endswith(TABLE_ENDINGS):
+        raise ConfigError(f"--config {config}: this is a table of pairs; to train on it: mt train --data {shlex.quote(config)}")
 
 
 def _hours(max_hours: float | None, max_minutes: float | None, settings: Sequence[str]) -> float | None:

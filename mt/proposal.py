@@ -186,13 +186,19 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float, export: str
     settings += [
         _warmup(export, steps),
         Setting("training.schedule", "linear", "to zero at the end"),
-        Setting("training.validate_every", max(50, 10 * round(steps / 150)), "some fifteen looks at the validation pairs"),
+        _validate_every(steps),
         Setting("training.save_every", max(20, 10 * round(steps / 750)), "the last five checkpoints, close to the end, are averaged"),
         Setting("training.average_checkpoints", 5, "as the paper does (section 6.1)"),
         Setting("decoding.beam_size", 5, "the usual choice"),
         Setting("decoding.length_penalty", *_length_penalty(facts)),
     ]  # fmt: skip
     return settings
+
+
+def _validate_every(steps: int) -> Setting:
+    """About fifteen validations, at least 50 steps apart."""
+    every = max(50, 10 * round(steps / 150))
+    return Setting("training.validate_every", every, f"about {max(1, round(steps / every))} validations during the training")
 
 
 def _norm_position(export: str | None) -> Setting:

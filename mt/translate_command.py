@@ -15,7 +15,7 @@ from pathlib import Path
 from mt.data.encodings import normalise
 from mt.document_command import DocumentOptions, fitting, is_document, summary, translate_document
 from mt.documents.content import START_BYTES, format_of_file, refuse_other_content
-from mt.documents.kinds import says_nothing
+from mt.documents.kinds import format_of, says_nothing
 from mt.documents.words import has_source_words
 from mt.errors import DataError, DecodingError, MtError, RunError
 from mt.export.manifest import export_of_run, named_export
@@ -185,6 +185,11 @@ def converse(request: TranslateRequest) -> None:
         if not line.strip():
             break
         if _is_file(line.strip()):
+            try:
+                format_of(Path(line.strip()), None, source, is_text=lambda: True)
+            except DataError as error:
+                print(error, file=sys.stderr)
+                continue
             print(f"this is a file; to translate what is in it: mt translate --input {shlex.quote(line.strip())}", file=sys.stderr)
             continue
         nbest = search([normalise(line)], lambda done: None)
@@ -299,6 +304,7 @@ def _refuse_files(sentences: Sequence[str]) -> None:
     """DataError for an argument that names a file that exists; a note where it only looks like the name of one."""
     for sentence in sentences:
         if _is_file(sentence):
+            format_of(Path(sentence), None, is_text=lambda: True)  # what --input would refuse is refused here
             raise DataError(f"{sentence}: this is a file; to translate what is in it: mt translate --input {shlex.quote(sentence)}")
         if _FILE_NAME.fullmatch(sentence.strip()):
             print(f"note: '{sentence}' looks like a file's name, but there is no such file here; it is translated as a sentence. "

@@ -1,12 +1,16 @@
 """The files that people have first: tables from spreadsheets in other encodings and with other separators, wrong languages, wrong codes."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from mt.data.demo import demo_pairs
+from mt.training.trainer import train
 from tests.command_line import run_mt
+from tests.tiny import tiny_config
 
 PAIRS = demo_pairs("train")[:80]
 
@@ -60,3 +64,40 @@ def test_codes_of_countries_are_no_languages(command: list[str], code: str, mean
     Path("pairs.tsv").write_text("".join(f"{korean}\t{english}\n" for korean, english in PAIRS), encoding="utf-8")
     refused = run_mt(*command, "pairs.tsv", "--source", code, "--target", "en")
     assert refused.exit_code == 2 and f"did you mean --source {meant}?" in refused.stderr
+
+
+def test_pairs_without_data_are_told_how_to_train() -> None:
+    Path("pairs.tsv").write_text("".join(f"{korean}\t{english}\n" for korean, english in PAIRS), encoding="utf-8")
+    bare, config = run_mt("train", "pairs.tsv"), run_mt("train", "--config", "pairs.tsv")
+    assert bare.exit_code == config.exit_code == 2
+    assert "to train on this file: mt train --data pairs.tsv" in bare.stderr
+    assert "this is a table of pairs; to train on it: mt train --data pairs.tsv" in config.stderr
+    assert "mt train --config my.yaml" in run_mt("train", "my.yaml").stderr
+
+
+@pytest.mark.parametrize("name", ["letter.hwp", "letter.docx", "letter.odt", "letter.pdf"])
+def test_documents_of_word_processors_are_to_be_saved_as_text(trained_run: Path, name: str) -> None:
+    Path(name).write_text("ba da ga\n", encoding="utf-8")
+    as_argument, as_input = (run_mt("translate", "--model", str(trained_run), *given) for given in ([name], ["--input", name]))
+    assert as_argument.exit_code == as_input.exit_code == 2
+    assert as_argument.stderr == as_input.stderr
+    assert "save it as plain text (UTF-8) in your word processor" in as_input.stderr and "--format" not in as_input.stderr
+
+
+def test_a_file_named_as_another_language_says_which_the_model_reads(trained_run: Path) -> None:
+    Path("mine.fr").write_text("ba da ga\n", encoding="utf-8")
+    refused = run_mt("translate", "--model", str(trained_run), "--input", "mine.fr")
+    assert refused.exit_code == 2 and "mine.fr is named as French (fr), but this model translates from " in refused.stderr
+    assert run_mt("translate", "--model", str(trained_run), "--input", "mine.fr", "--format", "text").exit_code == 0
+
+
+def test_what_the_end_of_training_advises_can_be_typed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    Path("pairs.tsv").write_text("".join(f"b{a} d{b}\tb{a} d{b}\n" for a in "aeiou" for b in "aeioubcdfg"), encoding="utf-8")
+    train(tiny_config("data={train: pairs.tsv, valid: pairs.tsv}", "name=try", "training.max_steps=2"))
+    advised = shlex.split(re.search(r"try: mt (.*)", caplog.text)[1])
+    outcome = run_mt(*advised)
+    assert outcome.exit_code == 0 and len(advised) == 4 and advised[3] == "ba da"
+    checked = re.search(r"more: mt (.*)", caplog.text)
+    assert checked is not None, "every validation pair is in the training pairs"
+    assert run_mt(*shlex.split(checked[1])).exit_code == 1

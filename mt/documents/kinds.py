@@ -66,6 +66,17 @@ def format_of(path: Path, asked: str | None, language: str | None = None, is_tex
     if says_nothing(path) and is_text():
         return "text"
     what = f" ({_WHAT[ending]})" if ending in _WHAT else ""
+    if _WHAT.get(ending) == "a document":
+        raise DataError(
+            f"{path}: '{found[0]}'{what} is not a format that mt can keep intact; save it as plain text (UTF-8) in your word processor"
+        )
+    if script_of(short_code(ending)) is not None and ending not in _WHAT and language is not None:
+        from mt.data.languages import named
+
+        raise DataError(
+            f"{path}: {path.name} is named as {named(ending)}, but this model translates from {named(language)}; --format text translates "
+            "it all the same"
+        )
     raise DataError(
         f"{path}: '{found[0] if found else name}'{what} is not a format that mt can keep intact; it keeps {', '.join(FORMATS)}. Convert "
         "the file to one of these, or add --format text to translate every line as plain text"

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,7 @@ from mt.training.validation import Validation, validate
 from mt.training.weights import borrowed_weights
 from mt.translator import Translator
 
+_LONGEST_TO_TRY = 60
 _log = logging.getLogger("mt")
 
 
@@ -209,5 +211,17 @@ def tell(training: Training, summary: dict) -> None:
     findings = examine(read_history(training.run.path, training.config, over=True))
     if findings:
         _log.warning(summary_line(findings, training.run.path.name))
-    _log.info("model: %s (%s)  ·  try: mt translate --model %s \"…\"", shown(training.run.weights_path), summary["final_weights"],
-              shown(training.run.path))
+    _log.info("model: %s (%s)  ·  try: mt translate --model %s %s", shown(training.run.weights_path), summary["final_weights"],
+              shlex.quote(str(shown(training.run.path))), _to_try(training))
+
+
+def _to_try(training: Training) -> str:
+    """A sentence to translate first, for a shell: one of the validation or test pairs of at most 60 characters; "" without any."""
+    corpora = [corpus for corpus in (*training.data.valid, *training.data.test) if len(corpus.sources)]
+    if not corpora:
+        return ""  # mt translate then asks for a sentence
+    sources = corpora[0].sources
+    chosen = next((sources[at] for at in range(min(100, len(sources))) if 0 < len(sources[at].strip()) <= _LONGEST_TO_TRY), sources[0])
+    if len(chosen) > _LONGEST_TO_TRY:
+        chosen = chosen[:_LONGEST_TO_TRY].rpartition(" ")[0] or chosen[:_LONGEST_TO_TRY]
+    return shlex.quote(chosen.strip())

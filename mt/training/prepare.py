@@ -119,8 +119,10 @@ class PreparedData:
     """Of each of them alone, by its place in the configuration and its name."""
 
 
-def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> PreparedData:
+def prepare_data(config: Config, tokenizer: Tokenizer | None = None, config_file: str = "config.yaml") -> PreparedData:
     """Read everything the configuration names; train the tokenizer unless one is given (a run that goes on has its own).
+
+    config_file: where this configuration is, for a shell; what is advised names it.
 
     DataError, TokenizerError: see mt/data/corpus.py and mt/data/tokenizer.py; also when no training pair is left.
     """
@@ -139,7 +141,7 @@ def prepare_data(config: Config, tokenizer: Tokenizer | None = None) -> Prepared
         files = [corpus for corpus, asked in zip(train, config.data.train, strict=True) if asked.builtin is None]
         held_out = [(split, corpus) for split in ("valid", "test") for corpus in splits[split]]
         for text in first_look(files, held_out, config.source, config.target, config.data.max_length):
-            _log.warning("%s  ·  more: mt check --config …", text)
+            _log.warning("%s  ·  more: mt check --config %s", text, config_file)
     for report in left_out:
         if report.message(config):
             _log.warning(report.message(config))

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -228,7 +229,7 @@ def _prepare_in_turn(config: Config, run: RunDirectory, ranks: Ranks, continued:
     """The first process prepares, and caches the tokenizer; then the others find it there."""
     for turn in ("first", "others"):
         if (turn == "first") == ranks.first:
-            data = prepare_data(config, Tokenizer.load(run.path) if continued else None)
+            data = prepare_data(config, Tokenizer.load(run.path) if continued else None, shlex.quote(shown(run.config_path)))
         ranks.wait()
     return data
 
