@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from mt.data.demo import demo_pairs
+from mt.documents.parts import Source
+from mt.documents.tables import csv_parts
+from mt.errors import DataError
 from mt.training.trainer import train
 from tests.command_line import run_mt
 from tests.tiny import tiny_config
@@ -101,3 +104,11 @@ def test_what_the_end_of_training_advises_can_be_typed(caplog: pytest.LogCapture
     checked = re.search(r"more: mt (.*)", caplog.text)
     assert checked is not None, "every validation pair is in the training pairs"
     assert run_mt(*shlex.split(checked[1])).exit_code == 1
+
+
+def test_a_wrong_column_is_answered_with_one_of_the_source_language() -> None:
+    Path("t.csv").write_text("no,first,second\n" + "".join(f'{number},"{one}","{two}"\n' for number, (two, one) in enumerate(PAIRS)),
+                             encoding="utf-8")  # fmt: skip
+    source = Source(Path("t.csv"))
+    with pytest.raises(DataError, match="or count it from 1: --column 3$"):
+        list(csv_parts(source, "ko", "nonesuch", None))

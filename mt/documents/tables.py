@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from json.decoder import scanstring
+from pathlib import Path
 
 from mt.data.columns import listed_names, looks_like_header, place_named, place_of_source, refuse_one_column
 from mt.data.table_json import DECODER, document_rows, has_lines, json_object, members_of, read_json, value_text
@@ -123,6 +124,18 @@ def _kept(text: str) -> Generator[Part, None, str]:
     return ""
 
 
+def _column_of_text(path: str, language: str) -> str:
+    """': --column 2' for a table's first column whose text is in the language; "" where the text shows none."""
+    from mt.data.given_columns import table_columns
+    from mt.data.languages import could_be
+
+    try:
+        columns = table_columns(Path(path))
+    except DataError:  # standard input, another encoding, rows that are wrong further down
+        return ""
+    return next((f": --column {number}" for number, column in enumerate(columns, 1) if could_be(column.facts.language, language)), "")
+
+
 def _choose(origin: str, names: list[str], asked: _Asked, is_csv: bool) -> _Columns:
     """The columns, from the first row. DataError when the one to translate is not clear."""
     if is_csv:
@@ -135,7 +148,8 @@ def _choose(origin: str, names: list[str], asked: _Asked, is_csv: bool) -> _Colu
     if place is None:
         missing = f"there is no column '{asked.column}'" if asked.column else f"no column is named '{asked.language}', the source language"
         raise DataError(
-            f"{origin}: {missing}; the first row has: {listed_names(names)}. Name one with --column, or count it from 1: --column 1"
+            f"{origin}: {missing}; the first row has: {listed_names(names)}. Name one with --column, or count it from 1"
+            f"{_column_of_text(origin, asked.language)}"
         )
     header = header or by_name
     into = asked.into

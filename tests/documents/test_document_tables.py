@@ -115,7 +115,7 @@ BAD = {
     "the name twice": ("csv", b"ko,ko\n", None, "names the column 'ko' twice"),
     "a cell too many": ("csv", b"ko,en\n1,2\n1,2,3\n", None, "the first row has 2 columns, unlike line 3 (3)"),
     "a cell too few": ("tsv", b"ko\ten\n1\n", None, "the first row has 2 columns, unlike line 2 (1)"),
-    "semicolons": ("csv", "id;ko\n1;가\n".encode(), None, "one column, 'id;ko', with ';' in it. Save the table with commas"),
+    "semicolons": ("csv", "id;ko\n1;가\n".encode(), None, "'id;ko', is separated by semicolons; save it again with commas"),
     "an open quote": ("csv", b'ko\nx\n"y\nz\n', None, "line 3: a quoted cell that begins here does not end"),
     "a quote inside": ("csv", b'ko,en\nx "y" z,1\n', None, "line 2: a quotation mark inside a cell"),
     "no JSON": ("jsonl", b'{"ko": "a"}\n{"ko": \n', None, "line 2: this is not JSON"),
