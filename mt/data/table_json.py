@@ -8,8 +8,9 @@ two would be lost.
 import json
 import math
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from json.decoder import scanstring
 
@@ -20,6 +21,11 @@ from mt.errors import DataError
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _BREAK = re.compile(r"\r\n|\n|\r")
 _BLANK = re.compile(r"[ \t\r\n]*")
+_BETWEEN_OBJECTS = re.compile(r"\}([ \t\r\n]*,[ \t\r\n]*)(?=\{)")
+PIECE_CHARACTERS = 1 << 16
+"""The least length of what is decoded at a time where a list is read quickly; of each file the last piece is read member by member."""
+_MOST_FAILED = 8
+"""So many more pieces than succeeded may fail, at most, before the rest of a list is read member by member."""
 _LEAST_NAMED = 3
 """Rows of an object of rows: with fewer it may be one row with objects in it."""
 
@@ -103,7 +109,7 @@ def read_json(texts: Iterator[str], faults: Faults) -> tuple[Iterator[ObjectRows
     first, texts = has_lines(texts)
     if first:
         return json_lines(texts, faults), "line"
-    return _blocks(document_rows("".join(texts), faults)), "row"
+    return _blocks(numbered_rows("".join(texts), faults)), "row"
 
 
 def has_lines(texts: Iterator[str]) -> tuple[bool, Iterator[str]]:
@@ -181,6 +187,10 @@ def not_json(error: ValueError | RecursionError) -> str:
     return "this is not JSON that can be read: it is nested too deeply"
 
 
+Member = tuple[str, object, int, int]
+"""Something in a list or an object: its name (\"\" in a list), its value, where that begins and ends."""
+
+
 @dataclass(frozen=True)
 class Item:
     """A row of a list, and where it stands in the text."""
@@ -191,16 +201,78 @@ class Item:
 
 
 def document_rows(text: str, faults: Faults) -> Iterator[tuple[int, Item]]:
-    """The rows, with their numbers from 1, of a JSON text that is a list of objects, or an object around one."""
+    """The rows, with their numbers from 1, of a JSON text that is a list of objects, or an object around one.
+
+    They are read member by member, so that each has its place. `numbered_rows` gives the same rows sooner, without their places.
+    """
+    if found := _find_rows(text, faults):
+        yield from _each_row(text, found.members(), 0, found.begin, faults)
+
+
+def numbered_rows(text: str, faults: Faults) -> Iterator[tuple[int, dict[str, object]]]:
+    """The rows of `document_rows`, flattened. Many objects of a list are decoded at a time.
+
+    From the first place where that fails, member by member: what is wrong there is told in the same words.
+    """
+    if not (found := _find_rows(text, faults)):
+        return
+    number, stop, following = 0, found.begin, None
+    if text.startswith("[", found.begin):
+        for rows, end, next_begin in _pieces(text, found.begin + 1):
+            yield from enumerate(map(flatten, rows), number + 1)
+            number, stop, following = number + len(rows), end, next_begin
+    members = found.members() if following is None else found.members(following)
+    for row, item in _each_row(text, members, number, stop, faults):
+        yield row, flatten(item.value)
+
+
+def _pieces(text: str, place: int) -> Iterator[tuple[list[dict[str, object]], int, int]]:
+    """The first objects of the list whose members begin at `place`, some at a time, where the last of them ends and the next begins.
+
+    A piece ends where "}, {" is in the text. If that is within a string or a member, the piece in brackets is no list, and the next such
+    place is tried; if it is a list, its members are those of the whole: the same characters were read in the same way. Pieces bound the
+    memory that the objects take.
+    """
+    allowed, least = _MOST_FAILED, place + PIECE_CHARACTERS
+    while allowed > 0 and (between := _BETWEEN_OBJECTS.search(text, least)):
+        try:
+            rows = DECODER.decode(f"[{text[place : between.start(1)]}]")
+        except (ValueError, RecursionError):
+            allowed -= 1
+            least = between.end()
+            continue
+        if set(map(type, rows)) != {dict}:
+            return
+        yield rows, between.start(1), between.end()
+        allowed = min(allowed + 1, _MOST_FAILED)
+        place = between.end()
+        least = place + PIECE_CHARACTERS
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where the rows of a JSON text are."""
+
+    members: Callable[..., Iterator[Member]]
+    """Gives them; for a list, on request from the member that begins at a place."""
+    begin: int
+    """Where the list, or the object that holds the rows, begins."""
+
+
+def _find_rows(text: str, faults: Faults) -> _Found | None:
+    """Where the rows are. What the text is instead is told, and gives None."""
     begin = _BLANK.match(text).end()
     try:
-        members = _members(text, begin)
         if text.startswith("{", begin):
-            members = _inner_list(text, list(members), faults)
+            return _inner_list(text, list(_members(text, begin)), begin, faults)
     except (ValueError, RecursionError) as error:
         _tell_syntax(text, error, begin, faults)
-        return
-    number, place = 0, begin
+        return None
+    return _Found(partial(_members, text, begin), begin)
+
+
+def _each_row(text: str, members: Iterator[Member], number: int, place: int, faults: Faults) -> Iterator[tuple[int, Item]]:
+    """The rows among the members. number: how many came before; place: where those end."""
     while True:
         try:
             member = next(members, None)
@@ -224,22 +296,21 @@ def _tell_syntax(text: str, error: Exception, place: int, faults: Faults) -> Non
     faults.row(text.count("\n", 0, place) + 1, f"{not_json(error)}. Repair that line", text[place : place + 200])
 
 
-Member = tuple[str, object, int, int]
-"""Something in a list or an object: its name (\"\" in a list), its value, where that begins and ends."""
-
-
-def _members(text: str, begin: int) -> Iterator[Member]:
+def _members(text: str, begin: int, first: int | None = None) -> Iterator[Member]:
     """The members of the list or object that begins at `begin`, and that nothing follows. ValueError where it is no JSON."""
-    place = yield from members_of(text, begin)
+    place = yield from members_of(text, begin, first)
     if (rest := _BLANK.match(text, place).end()) < len(text):
         raise json.JSONDecodeError("Extra data", text, rest)
 
 
-def members_of(text: str, begin: int) -> Generator[Member, None, int]:
-    """The members of the list or object that begins at `begin`; returns where it ends. ValueError where it is no JSON."""
+def members_of(text: str, begin: int, first: int | None = None) -> Generator[Member, None, int]:
+    """The members of the list or object that begins at `begin`; returns where it ends. ValueError where it is no JSON.
+
+    first: where an object in the list begins; reading starts there, not at the first member.
+    """
     is_object = text[begin] == "{"
     closing = "}" if is_object else "]"
-    place = _BLANK.match(text, begin + 1).end()
+    place = _BLANK.match(text, begin + 1).end() if first is None else first
     names: set[str] = set()
     while not (not names and text.startswith(closing, place)):
         name = ""
@@ -265,20 +336,21 @@ def members_of(text: str, begin: int) -> Generator[Member, None, int]:
     return place + 1
 
 
-def _inner_list(text: str, members: Sequence[Member], faults: Faults) -> Iterator[Member]:
-    """The rows in an object: its one list of objects, or all its values. What it is instead is told, and there are none."""
+def _inner_list(text: str, members: Sequence[Member], begin: int, faults: Faults) -> _Found:
+    """The rows in the object that begins at `begin`: its one list of objects, or all its values. What it is instead is told: no rows."""
     item = {name: value for name, value, _, _ in members}
     lists = _lists_in(item)
     if len(lists) == 1:
-        return members_of(text, next(start for name, _, start, _ in members if name == lists[0]))
+        inner = next(start for name, _, start, _ in members if name == lists[0])
+        return _Found(partial(members_of, text, inner), inner)
     if not lists and _is_named(item):
-        return iter(members)
+        return _Found(lambda: iter(members), begin)
     if lists:
         problem = f"this is an object with {len(lists)} lists of objects: {listed_names(lists)}. Save the one with the pairs as a file"
     else:
         problem = f"this is one object with the names {listed_names(list(item))}, and no list of pairs in it"
     faults.row(1, f'{problem}. Expected [{{"ko": "…", "en": "…"}}, …], an object a line, or an object around one such list')
-    return iter(())
+    return _Found(lambda: iter(()), begin)
 
 
 def _lists_in(item: Mapping[str, object]) -> list[str]:
@@ -294,14 +366,14 @@ def _is_named(item: Mapping[str, object]) -> bool:
     return len(values) >= _LEAST_NAMED and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values)
 
 
-def _blocks(items: Iterator[tuple[int, Item]]) -> Iterator[ObjectRows]:
+def _blocks(items: Iterator[tuple[int, dict[str, object]]]) -> Iterator[ObjectRows]:
     """Rows in blocks; those before one that is refused come first."""
     done = False
     while not done:
         rows, numbers, refused = [], [], None
         try:
-            for number, item in islice(items, BLOCK_ROWS):
-                rows.append(flatten(item.value))
+            for number, row in islice(items, BLOCK_ROWS):
+                rows.append(row)
                 numbers.append(number)
         except DataError as error:
             refused = error

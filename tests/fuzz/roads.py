@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 from mt.config import CorpusConfig
-from mt.data import encodings
+from mt.data import encodings, table_json
 from mt.data.corpus import open_table, read_corpus, read_line_pairs, wanted_columns
 from mt.data.encodings import normalise
 from mt.data.lenient import LenientCorpus
@@ -93,9 +93,16 @@ def draw_files(draw: random.Random, folder: Path) -> tuple[str, list[Path]]:
 
 @contextmanager
 def small_blocks(draw: random.Random) -> Iterator[None]:
-    """Inside, files are read some bytes at a time, so that they have many blocks."""
-    with mock.patch.object(encodings, "BLOCK_BYTES", draw.choice((40, 400, 1 << 22))):
+    """Inside, files are read some bytes at a time, so that they have many blocks, and lists of JSON some characters at a time."""
+    pieces = mock.patch.object(table_json, "PIECE_CHARACTERS", draw.choice((1, 30, 200, 1 << 16)))
+    with mock.patch.object(encodings, "BLOCK_BYTES", draw.choice((40, 400, 1 << 22))), pieces:
         yield
+
+
+def draw_json(draw: random.Random) -> str:
+    """The text of a JSON document, every second one damaged."""
+    text = _json(draw, draw.randrange(1, 12)).lstrip("\ufeff")
+    return _damaged(draw, text.encode("utf-8", "replace")).decode("utf-8", "replace") if draw.random() < 0.5 else text
 
 
 def _cell(draw: random.Random) -> str:
