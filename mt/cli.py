@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -131,15 +132,17 @@ def train(
 
     A run that was stopped continues exactly where it was last saved; its name is the configuration's.
     """
+    begun = time.monotonic()
     _refuse_pairs(files or (), config)
     hours = _hours(max_hours, max_minutes, overrides or ())
     config = _config_to_train(config, data, (source, target, source_column, target_column, encoding), (valid, test), hours)
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         from mt.training.launch import launch
 
-        raise _Told(launch(sys.argv[1:], processes))
+        raise _Told(launch(sys.argv[1:], processes, begun))
     signal.signal(signal.SIGTERM, _interrupt)
     from mt.config_file import load_config
+    from mt.training.launch import begun_by_launcher
     from mt.training.trainer import train as train_config
 
     settings = [*(overrides or ())]
@@ -151,7 +154,7 @@ def train(
         if not verify(load_config(config, settings)):
             raise typer.Exit(1)
         return
-    train_config(load_config(config, settings), restart)
+    train_config(load_config(config, settings), restart, begun_by_launcher() or begun)
 
 
 def _refuse_pairs(files: Sequence[Path], config: str | None) -> None:

@@ -18,18 +18,27 @@ from mt.errors import TrainingError
 
 LOST = "another process of this training has ended or no longer answers"
 """What a process says that lost another one."""
+_BEGUN = "MT_TRAINING_BEGUN"
+"""The environment variable that tells the processes when the command was called."""
 _PATIENCE_SECONDS = 20.0
 """How long the others may take to notice that one is lost, before they are ended."""
 
 
-def launch(arguments: Sequence[str], processes: int) -> int:
+def begun_by_launcher() -> float | None:
+    """When the command that started this process was called, on time.monotonic; None in a process that nobody launched."""
+    return float(os.environ[_BEGUN]) if _BEGUN in os.environ else None
+
+
+def launch(arguments: Sequence[str], processes: int, begun: float) -> int:
     """Run `python -m mt ARGUMENTS` in so many processes, wait for all; returns the exit code of the training.
 
-    Each computes with its part of the processor's threads, unless OMP_NUM_THREADS says otherwise. TrainingError when one is killed.
+    Each computes with its part of the processor's threads, unless OMP_NUM_THREADS says otherwise. begun: when the command was called, on
+    time.monotonic, which all processes of a machine share. TrainingError when one is killed.
     """
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     shared = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1",
-              "MASTER_PORT": str(_free_port()), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}  # fmt: skip
+              "MASTER_PORT": str(_free_port()), _BEGUN: repr(begun),
+              "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}  # fmt: skip
     heard = [None, *(tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") for _ in range(processes - 1))]  # noqa: SIM115 - closed in _repeat
     children = [
         subprocess.Popen(

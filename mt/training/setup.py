@@ -245,7 +245,7 @@ def start_deadline(training: Training, begun: float) -> Deadline:
     if begun + left <= now:
         raise TrainingError(
             f"training.max_hours={config.training.max_hours:g}: {duration(state.seconds + now - begun)} have passed already, "
-            "in reading data and in earlier sessions; give it more time"
+            "in measuring speed, in reading data and in earlier sessions; give it more time"
         )
     tested = sum(len(corpus) for corpus in training.data.test)
     translated = training.valid.translated if training.valid else 0

@@ -46,14 +46,15 @@ FULL_DISK_WAIT = 10
 """Seconds between two tries to save on a full disk."""
 
 
-def train(config: Config, restart: bool = False) -> dict:
+def train(config: Config, restart: bool = False, begun: float | None = None) -> dict:
     """Train as configured, or go on with the unfinished run of that name; returns the content of summary.json.
 
-    restart: move an existing run of that name aside and begin anew. Started by torchrun, this is one of the processes of a training.
+    restart: move an existing run of that name aside and begin anew. begun: when the command was called, on time.monotonic, for
+    training.max_hours; default: now. Started by torchrun, this is one of the processes of a training.
     Raises Interrupted after Ctrl-C or SIGTERM (everything is saved), RunError when the run of that name was begun with other
     settings, TrainingError when it cannot go on, and what the data and the tokenizer raise.
     """
-    begun = time.monotonic()
+    begun = time.monotonic() if begun is None else begun
     if config.name is None:
         raise ConfigError("name: a configuration that was not read from a file needs one: Config(name=…)")
     run = RunDirectory(runs_root() / config.name)

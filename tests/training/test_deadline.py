@@ -112,3 +112,23 @@ def test_time_that_has_passed_already_is_told() -> None:
 def test_the_command_takes_hours_or_minutes_but_not_both() -> None:
     result = run_mt("train", "--config", "copy", "--max-hours", "1", "--max-minutes", "3")
     assert result.exit_code == 2 and "give --max-hours or --max-minutes, not both" in result.stderr
+
+
+def test_the_time_that_proposing_a_configuration_takes_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mt train --data`: what is left is the time from the command's begin on, and the schedule is fitted into that."""
+    begun_with = []
+    monkeypatch.setattr("mt.init_command.config_for", lambda *_: time.sleep(0.5) or "copy")
+    monkeypatch.setattr("mt.training.trainer.train", lambda config, restart, begun: begun_with.append((begun, time.monotonic())))
+    assert run_mt("train", "--data", "pairs.tsv", "--max-minutes", "2").exit_code == 0
+    [(begun, then)] = begun_with
+    assert 0.5 <= then - begun < 60
+    monkeypatch.setenv("MT_TRAINING_BEGUN", repr(begun - 1000.0))
+    assert run_mt("train", "--data", "pairs.tsv", "--max-minutes", "2").exit_code == 0
+    assert begun_with[1][0] == begun - 1000.0, "a process of --processes counts from its launcher's begin"
+
+
+def test_a_schedule_is_fitted_into_what_is_left_since_the_command_began() -> None:
+    with pytest.raises(TrainingError, match=r"training.max_hours=0.02: .* have passed already, in measuring speed"):
+        train(tiny_config("training.max_hours=0.02", "training.schedule=linear"), begun=time.monotonic() - 100)
+    summary = train(tiny_config("training.max_hours=0.02", "training.schedule=linear"), begun=time.monotonic() - 68)
+    assert summary["seconds"] < 10, "of 72 seconds 68 had passed"
