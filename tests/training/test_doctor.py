@@ -237,6 +237,8 @@ SICK = {
                for line in healthy().valid],
     ),
     "the run ended in its warm-up": healthy(600, config=configured("training.warmup_steps=4000"), over=True),
+    "too few updates": replace(healthy(), train=[], valid=[{"step": 2, "loss": 9.0, "bleu": 0.0, "chrf": 0.1}], over=True,
+                               summary={"step": 4, "valid": {"bleu": 0.02}}),
 }
 """For each finding a history that shows it, and nothing else."""
 
@@ -347,6 +349,23 @@ def test_under_a_deadline_the_warm_up_is_told_by_the_learning_rate() -> None:
     assert history.warm_step == 100 and names(history) == ["the decoder ignores the source"]
 
 
+def test_a_finished_run_of_few_updates_is_not_called_healthy_unless_it_translates() -> None:
+    """Updates are counted by the summary: figures are recorded seldom."""
+    few = SICK["too few updates"]
+    [finding] = examine(few)
+    assert finding.seen.startswith("This run ended after 4 updates, far too few to learn from: BLEU 0.02")
+    assert "training.max_steps=" in finding.next
+    assert in_full(few, [finding], "short").startswith("short: 1 finding in 4 updates, 1 validation\n")
+    assert names(replace(few, over=False)) == names(replace(few, summary={"step": 4, "valid": {"bleu": 12.0}})) == []
+
+
+def test_the_summary_of_a_finished_run_is_read_with_its_figures(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(json.dumps({"step": 4, "valid": {"bleu": 0.5}}))
+    read = read_history(tmp_path, configured(), over=True)
+    assert (read.step, read.best_bleu, names(read)) == (4, 0.5, ["too few updates"])
+    assert read_history(tmp_path, configured(), over=False).step == 0
+
+
 # ── what is recorded and what is said ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -382,7 +401,7 @@ def test_a_run_recorded_before_the_figures_were_says_what_could_not_be_judged() 
     old = healthy()
     bare = replace(old, valid=[{key: line[key] for key in ("step", "loss", "bleu", "chrf")} for line in old.valid])
     text = in_full(bare, examine(bare), "old")
-    assert "nothing wrong was found in 2,000 updates (40 lines of figures), 10 validations" in text
+    assert "nothing wrong was found in 2,000 updates, 10 validations" in text
     assert "not judged: translations" in text and "no projections.jsonl" in text
 
 

@@ -24,6 +24,7 @@ CHECKS = (
     translations.repeats,
     learning.overfitting,
     learning.ended_in_warm_up,
+    learning.too_few_updates,
 )
 """From what makes a run worthless to what makes it worse."""
 
@@ -84,7 +85,7 @@ def said_while_training(finding: Finding, run: str) -> str:
 
 def in_full(history: History, findings: Sequence[Finding], run: str) -> str:
     """For `mt inspect doctor`: every finding, or that there is none; what was looked at, and what could not be."""
-    looked = f"{history.step:,} updates ({len(history.train)} lines of figures), {_counted(len(history.valid), 'validation')}"
+    looked = f"{_counted(history.step, 'update')}, {_counted(len(history.valid), 'validation')}"
     if history.projections:
         looked += f", {_counted(len(history.projections), 'record')} of attention"
     if findings:

@@ -48,11 +48,20 @@ class History:
     """Names of the findings that were said while the run trained."""
     over: bool = False
     """Whether no more updates will be made."""
+    summary: dict = field(default_factory=dict)
+    """The content of summary.json; empty while the run is not finished."""
 
     @property
     def step(self) -> int:
         """The last update of which something is known."""
-        return max((line["step"] for kind in (self.train, self.valid, self.skipped) for line in kind), default=0)
+        steps = [line["step"] for kind in (self.train, self.valid, self.skipped) for line in kind]
+        return max([self.summary.get("step", 0), *steps])
+
+    @property
+    def best_bleu(self) -> float | None:
+        """The highest BLEU of a validation or of the final weights; None where nothing was validated."""
+        found = [line["bleu"] for line in (*self.valid, self.summary.get("valid") or {}) if "bleu" in line]
+        return max(found, default=None)
 
     @property
     def warm_step(self) -> int | None:
@@ -109,7 +118,13 @@ def read_history(directory: Path, config: Config, over: bool) -> History:
         kinds.get(line.get("kind", ""), []).append(line)
     told = frozenset(line.get("finding", "") for line in kinds["doctor"])
     projections = [line for line in _lines(directory / "projections.jsonl") if line.get("attention")]  # rnn has none
-    return History(config, kinds["train"], kinds["valid"], kinds["skipped"], projections, told, over)
+    summary = _summary(directory / "summary.json") if over else {}
+    return History(config, kinds["train"], kinds["valid"], kinds["skipped"], projections, told, over, summary)
+
+
+def _summary(path: Path) -> dict:
+    """The content of summary.json; empty where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _lines(path: Path) -> list[dict]:

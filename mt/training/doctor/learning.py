@@ -271,6 +271,20 @@ def ended_in_warm_up(history: History) -> Finding | None:
     )
 
 
+def too_few_updates(history: History) -> Finding | None:
+    """The run is over before anything of it can be judged, and it translates nothing."""
+    bleu = history.best_bleu
+    if not history.over or not 0 < history.step < FEW or bleu is None or not bleu < 1:
+        return None
+    return Finding(
+        "too few updates",
+        f"This run ended after {history.step} update{'' if history.step == 1 else 's'}, far too few to learn from: BLEU {bleu:.2f} on the "
+        "validation pairs",
+        "the time, steps or epochs that were set are too few for this text and this machine",
+        f"train longer, for thousands of updates; to begin with, twice as long: {longer(history)}", 0,
+    )
+
+
 def _blocks(lines: list[dict]) -> list[list[dict]]:
     """The log cut, from its end, into some thirty blocks of at least three lines: with log_every=1 a line is one noisy batch."""
     size = max(SMOOTH, len(lines) // 30)
