@@ -69,7 +69,8 @@ def test_the_right_columns_are_found_and_stated(case: str, ending: str) -> None:
 
 def test_the_statement_names_columns_and_languages() -> None:
     write_table("pairs.tsv", "number", "ko", "en", header="SID\t원문\t번역문")
-    assert "pairs.tsv: column 2 원문 is Korean (ko), column 3 번역문 is English (en)" in init("pairs.tsv")[2].splitlines()
+    stated = "pairs.tsv: column 2 원문 is Korean (ko), column 3 번역문 is English (en); translating ko → en"
+    assert stated in init("pairs.tsv")[2].splitlines()
 
 
 CONTRADICTIONS = {
@@ -146,7 +147,7 @@ def test_train_takes_what_init_takes() -> None:
     write_table("a.tsv", "number", "ko", "en", header="SID\t원문\t번역문")
     outcome = run_mt("train", "--data", "a.tsv", "--source", "en", "--target", "ko", *small_settings())
     assert outcome.exit_code == 0, outcome.stderr
-    assert "column 3 번역문 is English (en), column 2 원문 is Korean (ko)" in outcome.stderr
+    assert "column 3 번역문 is English (en), column 2 원문 is Korean (ko); translating en → ko" in outcome.stderr
     assert first_pair("runs/a/config.yaml")[:2] == ("en", "ko")
     refused = run_mt("train", "--config", "demo", "--source", "ko")
     assert refused.exit_code == 2 and "--source belongs to --data" in refused.stderr

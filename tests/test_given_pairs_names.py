@@ -141,7 +141,7 @@ def test_where_order_alone_decides_the_statement_says_so_and_its_advice_works() 
     [statement] = given_pairs([table], Asked("en", "de")).statements
     assert "column 1 is taken for English because it comes first; if not: --source-column 2 --target-column 1" in statement
     other = given_pairs([table], Asked("en", "de", "2", "1"))
-    assert other.statements == ("a.tsv: column 2 is English (en), column 1 is German (de)",)
+    assert other.statements == ("a.tsv: column 2 is English (en), column 1 is German (de); translating en → de",)
     assert read(table, asked=Asked("en", "de", "2", "1"))[2][0] == ("dog", "Hund")
 
 

@@ -220,11 +220,11 @@ def _of_table(group: Sequence[Path], asked: Asked, strict: bool) -> _Found:
     columns_given = {} if names == languages else {"source_column": names[0], "target_column": names[1]}
     guessed = not _told(sides, asked) or (len(columns) > 2 and not (asked.source_column and asked.target_column))
     corpus = CorpusConfig(file=path, **columns_given, **_encoding(path, asked))
-    statement = _statement(f"{path}: ", sides, languages)
+    order = ""
     if _by_order(columns, sides, asked):
-        statement += (f" ({sides[0].label} is taken for {_name(languages[0])} because it comes first; if not: "
-                      f"--source-column {sides[1].name} --target-column {sides[0].name})")  # fmt: skip
-    return _Found(corpus, languages, statement, guessed, sides)
+        order = (f" ({sides[0].label} is taken for {_name(languages[0])} because it comes first; if not: "
+                 f"--source-column {sides[1].name} --target-column {sides[0].name})")  # fmt: skip
+    return _Found(corpus, languages, _statement(f"{path}: ", sides, languages, order), guessed, sides)
 
 
 def _by_order(columns: Sequence[Column], sides: Sequence[Column], asked: Asked) -> bool:
@@ -398,6 +398,7 @@ def _told(sides: Sequence[Column], asked: Asked) -> bool:
     return all(given or side.called for given, side in zip((asked.source, asked.target), sides, strict=True))
 
 
-def _statement(where: str, sides: Sequence[Column], languages: tuple[str, str]) -> str:
-    """The line that says which side is which language."""
-    return where + ", ".join(f"{side.label} is {named(code)}" for side, code in zip(sides, languages, strict=True))
+def _statement(where: str, sides: Sequence[Column], languages: tuple[str, str], order: str = "") -> str:
+    """The line that says which side is which language, and the direction."""
+    said = ", ".join(f"{side.label} is {named(code)}" for side, code in zip(sides, languages, strict=True))
+    return f"{where}{said}{order}" + ("" if "source" in languages or "target" in languages else f"; translating {' → '.join(languages)}")
