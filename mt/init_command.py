@@ -11,24 +11,27 @@ from pathlib import Path
 
 import numpy
 
-from mt.config import CorpusConfig
+from mt.config import CorpusConfig, TokenizerConfig
 from mt.config_file import load_config, yaml_scalar
 from mt.data.corpus import Corpus, fingerprint, read_corpus
 from mt.data.first_look import leaks
 from mt.data.given_pairs import Asked, given_pairs
 from mt.data.held_out import Division, hold_out
 from mt.data.store import SHARD_PAIRS, Joined, take
-from mt.errors import ConfigError, DataError, MtError
+from mt.data.tokenizer_training import train_tokenizer
+from mt.errors import ConfigError, DataError, MtError, TokenizerError
 from mt.export.decoding import TAKEN
 from mt.files import write_atomically, write_lines_atomically
 from mt.init_record import MADE_BY, InitRecord, command, made_by_init, read_record, recorded
 from mt.output import refuse_unwritable, terminal_width
-from mt.proposal import MachineFacts, Shape, as_yaml, corpus_facts, propose
+from mt.proposal import CorpusFacts, MachineFacts, Shape, as_yaml, corpus_facts, propose, vocabulary_size
 from mt.runs import file_hash, shown
 from mt.text_table import text_table
 
 _LEAST_PAIRS = 200
 """With fewer there is nothing to learn from once some are held out."""
+_LITTLE_TEXT = 400_000
+"""Characters of both sides up to which a vocabulary is trained for the proposal."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def _write(request: InitRequest, output: Path, given: Given) -> Path:
     pairs = _Pairs(origin, sources, targets)
     data, division, written = _place_splits(request, output, pairs, given)
     train = division.train if division is not None else numpy.arange(len(sources))
-    facts = corpus_facts(*(take(side, _some(train)) for side in (sources, targets)), len(train))
+    facts = _facts(*(take(side, _some(train)) for side in (sources, targets)), len(train))
     machine = look_at_machine()
     settings = propose(facts, machine, request.hours, request.export)
     head = [
@@ -150,6 +153,22 @@ def _write(request: InitRequest, output: Path, given: Given) -> Path:
     print(text_table(["setting", "value", "because"], rows, width=terminal_width()))
     print(f"written to {shown(output)}; train with: {command('mt', 'train', '--config', shown(output))}")
     return output
+
+
+def _facts(sources: Sequence[str], targets: Sequence[str], pairs: int) -> CorpusFacts:
+    """What is seen of these sentences of a corpus; where they are few, a vocabulary is trained to see how many pieces they can give."""
+    facts = corpus_facts(sources, targets, pairs)
+    if sum(map(len, sources)) + sum(map(len, targets)) > _LITTLE_TEXT:
+        return facts
+    asked, _ = vocabulary_size(facts)
+    try:
+        tokenizer = train_tokenizer(TokenizerConfig(vocab_size=asked, model_type=facts.model_type, shared=True), sources, targets).tokenizer
+    except TokenizerError:
+        return facts  # training says it, with what to do
+    if len(tokenizer.source) >= asked:
+        return facts
+    counted = [[len(ids) for ids in encoded] for encoded in (tokenizer.encode_source(sources), tokenizer.encode_target(targets))]
+    return corpus_facts(sources, targets, pairs, len(tokenizer.source), counted)
 
 
 def _write_checked(output: Path, text: str) -> None:

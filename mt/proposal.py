@@ -28,6 +28,13 @@ class CorpusFacts:
     """Estimated tokens that 99.9 % of the sides do not exceed."""
     dense: bool
     """Whether a side is mostly written in Hangul, kana or Chinese characters."""
+    pieces: int | None = None
+    """The most pieces a vocabulary of this text can have, where it is known to have fewer than are usual; then tokens were counted."""
+
+    @property
+    def model_type(self) -> str:
+        """How a tokenizer should cut such text."""
+        return "unigram" if self.dense else "bpe"
 
 
 @dataclass(frozen=True)
@@ -92,17 +99,30 @@ def _is_dense(letter: str) -> bool:
     return letter >= _DENSE[0][0] and any(first <= letter <= last for first, last in _DENSE)
 
 
-def corpus_facts(sources: Sequence[str], targets: Sequence[str], pairs: int) -> CorpusFacts:
-    """Look at these sentences, some of a corpus of so many pairs, and reckon the rest from them."""
-    tokens = [[estimated_tokens(text) for text in side] for side in (sources, targets)]
+def corpus_facts(
+    sources: Sequence[str], targets: Sequence[str], pairs: int, pieces: int | None = None, counted: Sequence[Sequence[int]] | None = None
+) -> CorpusFacts:
+    """Look at these sentences, some of a corpus of so many pairs, and reckon the rest from them.
+
+    pieces: the most that a vocabulary of this text can have, and counted: the tokens of every source and target under that vocabulary.
+    """
+    tokens = counted or [[estimated_tokens(text) for text in side] for side in (sources, targets)]
     scale = pairs / len(sources)
     longest = sorted(max(pair) for pair in zip(*tokens, strict=True))[math.ceil(0.999 * len(sources)) - 1]
     shares = [sum(map(_is_dense, text)) / max(1, len(text)) for text in ("".join(side[:2000]) for side in (sources, targets))]
-    return CorpusFacts(pairs, *(round(sum(side) * scale) for side in tokens), math.ceil(longest), max(shares) > 0.3)
+    return CorpusFacts(pairs, *(round(sum(side) * scale) for side in tokens), math.ceil(longest), max(shares) > 0.3, pieces)
 
 
-def vocabulary_size(pairs: int) -> tuple[int, str]:
+def vocabulary_size(facts: CorpusFacts) -> tuple[int, str]:
     """How many pieces, and why."""
+    usual, reason = _usual_vocabulary(facts.pairs)
+    if facts.pieces is not None and facts.pieces < usual:
+        return facts.pieces, f"{facts.pairs:,} pairs: their text gives no more pieces"
+    return usual, reason
+
+
+def _usual_vocabulary(pairs: int) -> tuple[int, str]:
+    """How many pieces for so many pairs, and why."""
     for up_to, size in ((5_000, 4000), (25_000, 8000)):
         if pairs < up_to:
             return size, f"{pairs:,} pairs: rarer pieces would be seen too seldom to be learned"
@@ -128,7 +148,7 @@ def choose_shape(facts: CorpusFacts, vocabulary: int, machine: MachineFacts, hou
 
 def propose(facts: CorpusFacts, machine: MachineFacts, hours: float, export: str | None = None) -> list[Setting]:
     """The settings beside data and languages. hours: how long training may take. export: the program the model must be exportable to."""
-    vocabulary, vocabulary_reason = vocabulary_size(facts.pairs)
+    vocabulary, vocabulary_reason = vocabulary_size(facts)
     shape, speed, shape_reason = choose_shape(facts, vocabulary, machine, hours)
     often = 150_000 < facts.target_tokens <= 600_000
     max_tokens = 2048 if often else 4096 if facts.target_tokens <= 15_000_000 else 8192
@@ -142,7 +162,7 @@ def propose(facts: CorpusFacts, machine: MachineFacts, hours: float, export: str
         Setting("data.max_length", _max_length(facts), f"99.9 % of the pairs have at most about {facts.longest} tokens on a side"),
         Setting(
             "tokenizer.model_type",
-            "unigram" if facts.dense else "bpe",
+            facts.model_type,
             "cuts Korean, Japanese and Chinese more evenly" if facts.dense else "the usual choice for alphabets (Sennrich et al. 2016)",
         ),
         Setting("tokenizer.vocab_size", vocabulary, vocabulary_reason),

@@ -8,6 +8,7 @@ import pytest
 
 from mt.config_file import load_config
 from mt.data.demo import demo_pairs
+from mt.data.tokenizer_training import train_tokenizer
 from mt.export.export import PROGRAMS
 from mt.proposal import SHAPES, CorpusFacts, MachineFacts, Shape, as_yaml, corpus_facts, estimated_tokens, propose
 from tests.command_line import run_mt
@@ -102,6 +103,21 @@ def test_init_writes_a_configuration_and_divided_pairs() -> None:
     again = run_mt("init", "letters.tsv")
     assert again.exit_code == 2 and "there is a configuration already" in again.stderr
     assert run_mt("init", "letters.tsv", "--force").exit_code == 0
+
+
+def test_the_vocabulary_proposed_is_one_that_the_text_can_give() -> None:
+    """So that training does not say that it takes a smaller one; the tokens are counted with it."""
+    write_pairs(400)
+    outcome = run_mt("init", "letters.tsv", "--hours", "0.2")
+    assert outcome.exit_code == 0, outcome.stderr
+    config = load_config("letters.yaml")
+    assert config.tokenizer.vocab_size < 4000 and "their text gives no more pieces" in Path("letters.yaml").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in Path("letters-data/train.jsonl").read_text(encoding="utf-8").splitlines()]
+    sources, targets = ([row[side] for row in rows] for side in ("ko", "en"))
+    trained = train_tokenizer(config.tokenizer, sources, targets)
+    assert len(trained.tokenizer.source) == config.tokenizer.vocab_size and not trained.notices
+    tokens = sum(map(len, trained.tokenizer.encode_target(targets)))
+    assert f"about {tokens:,} target tokens" in Path("letters.yaml").read_text(encoding="utf-8")
 
 
 def test_given_pairs_are_named_and_not_copied() -> None:
