@@ -19,6 +19,8 @@ from mt.training.step import StepResult
 from mt.training.validation import Validation
 
 _log = logging.getLogger("mt")
+_LINE_EVERY = 60.0
+"""Seconds between two lines of progress where there is no terminal to show a bar."""
 
 
 class Report:
@@ -35,8 +37,9 @@ class Report:
         self._bar = progress_bar(
             total=None if ends_at else max_steps, initial=first_step, unit="step", disable=not sys.stderr.isatty(), smoothing=0.05
         )
-        self._ends_at = ends_at
+        self._ends_at, self._first_step, self._max_steps = ends_at, first_step, max_steps
         self._tokens, self._begun = 0, time.monotonic()
+        self._opened = self._said_at = self._begun
         self._loss, self._likelihood, self._padding, self._gradient_norm, self._steps = 0.0, 0.0, 0.0, 0.0, 0
 
     def __enter__(self) -> "Report":
@@ -66,6 +69,8 @@ class Report:
             self._gradient_norm = result.gradient_norm
             self._steps += 1
         self._bar.update(1)
+        if self._bar.disable and self._steps and time.monotonic() - self._said_at >= _LINE_EVERY:
+            self._say_progress(step)
         if step % self._log_every == 0 and self._steps:
             speed = self._tokens / max(time.monotonic() - self._begun, 1e-9)
             figures = {
@@ -79,10 +84,17 @@ class Report:
             self._write("train", step, figures | {"epoch": epoch})
             left = f", {duration(max(0.0, self._ends_at - time.monotonic()))} left" if self._ends_at else ""
             self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} tok/s{left}")
-            if self._bar.disable and step % (self._log_every * 10) == 0:
-                self.say(f"step {step}: loss {figures['loss']:.3f}, lr {result.learning_rate:.2e}, {speed:,.0f} target tokens/s")
             self._loss, self._likelihood, self._padding, self._steps = 0.0, 0.0, 0.0, 0
             self.pause()
+
+    def _say_progress(self, step: int) -> None:
+        """A line for a log file, about every minute: loss and speed since the last line of figures, and the time that is left."""
+        now = time.monotonic()
+        self._said_at = now
+        speed = self._tokens / max(now - self._begun, 1e-9)
+        an_update = (now - self._opened) / max(1, step - self._first_step)
+        left = self._ends_at - now if self._ends_at else an_update * (self._max_steps - step)
+        self.say(f"step {step}: loss {self._loss / self._steps:.3f}, {speed:,.0f} target tokens/s, {duration(max(0.0, left))} left")
 
     def skipped(self, step: int, in_a_row: int) -> None:
         """An update that was left out."""
