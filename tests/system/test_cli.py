@@ -150,7 +150,8 @@ def test_sentences_as_arguments_a_file_and_standard_input_give_the_same(model: P
 
 def test_empty_lines_keep_their_places(model: Path) -> None:
     outcome = run_mt("translate", stdin=f"\n{SOURCES[0]}\n  \n\n".encode())
-    assert [bool(line) for line in lines(outcome.stdout)] == [False, True, False, False]
+    assert [bool(line.strip()) for line in lines(outcome.stdout)] == [False, True, False, False]
+    assert lines(outcome.stdout)[2] == "  "  # spaces are kept as they are
     assert run_mt("translate", "").stdout == "\n"
     assert run_mt("translate", stdin=b"\n").stdout == "\n"
     assert run_mt("translate", stdin=b"").stdout == ""
