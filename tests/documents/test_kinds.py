@@ -135,7 +135,9 @@ def test_text_that_begins_like_something_else_is_refused_unless_text_was_asked_f
     ],
 )  # fmt: skip
 def test_text_is_text(content: str) -> None:
-    refuse_other_content(content.encode(), Path("a.txt"), "text", asked=False)
+    """In a file and on standard input: neither refused nor doubted in a note."""
+    for place in (Path("a.txt"), Path("standard input")):
+        assert refuse_other_content(content.encode(), place, "text", asked=False) == ""
 
 
 @pytest.mark.parametrize(
